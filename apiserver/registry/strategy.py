@@ -1,0 +1,109 @@
+"""A Strategy knows one kind: defaults, what a writer may set, what is valid. Pure functions of objects.
+
+Objects are plain dicts in the *storage version's* wire form (the hub); `Resource.convert` brings other versions there first.
+Mirrors upstream registry/rest (RESTCreateStrategy, RESTUpdateStrategy, RESTDeleteStrategy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from apiserver.apimachinery.errors import FieldError
+from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.validation import dns1123_subdomain
+from apiserver.registry.context import Context
+
+
+class Strategy:
+    """The base: a kind without peculiarities. Subclasses override what differs."""
+
+    allow_create_on_update = False  # PUT to a name that does not exist creates it
+    allow_unconditional_update = True  # PUT without resourceVersion
+    default_gc_policy = "background"  # "orphan" for the old kinds: what DELETE without a policy means
+    graceful = False  # DELETE may leave the object with a deletionTimestamp (pods)
+    has_status = False  # a status the main resource must not change
+    has_generation = False  # metadata.generation follows spec
+
+    def default(self, obj: Object) -> None:
+        """Fill in defaults, in place (upstream SetDefaults_*). Runs on writes and on every read of what is stored."""
+
+    def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
+        """Why `name` (or, with `prefix`, the generateName) is not valid; the default is an RFC 1123 subdomain."""
+        return dns1123_subdomain(name, prefix=prefix)
+
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        """Clear what a creator may not set; the base drops status and sets generation 1 where the kind has them."""
+        if self.has_status:
+            obj.pop("status", None)
+        if self.has_generation:
+            obj["metadata"]["generation"] = 1
+
+    def validate(self, ctx: Context, obj: Object) -> Iterable[FieldError]:
+        return ()
+
+    def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
+        return ()
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        """Reset what an update may not change; the base keeps the old status and bumps generation with the spec."""
+        if self.has_status:
+            if "status" in old:
+                obj["status"] = old["status"]
+            else:
+                obj.pop("status", None)
+        if self.has_generation and self.spec_of(obj) != self.spec_of(old):
+            obj["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
+
+    def spec_of(self, obj: Object) -> Any:
+        """What generation follows."""
+        return obj.get("spec")
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
+        return self.validate(ctx, obj)
+
+    def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[str]:
+        return ()
+
+    def canonicalize(self, obj: Object) -> None:
+        """Bring a valid object into its normal form, in place, right before it is stored."""
+
+    def check_graceful_delete(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
+        """Set `options["gracePeriodSeconds"]` and say whether the object stays until its grace is over."""
+        return False
+
+    def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        """Paths a writer through this strategy never owns, e.g. (("status",),) (upstream GetResetFields)."""
+        return (("status",),) if self.has_status else ()
+
+
+class StatusStrategy(Strategy):
+    """The strategy of a `/status` subresource over `parent`: spec and most metadata stay as they were."""
+
+    def __init__(self, parent: Strategy) -> None:
+        self.parent = parent
+        self.allow_unconditional_update = parent.allow_unconditional_update
+
+    def default(self, obj: Object) -> None:
+        self.parent.default(obj)
+
+    def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
+        return self.parent.name_errors(name, prefix)
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        """Everything but status and metadata comes from the old object."""
+        for key in [k for k in obj if k not in ("metadata", "status", "kind", "apiVersion")]:
+            if key not in old:
+                del obj[key]
+        for key, value in old.items():
+            if key not in ("metadata", "status", "kind", "apiVersion"):
+                obj[key] = value
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
+        return ()
+
+    def canonicalize(self, obj: Object) -> None:
+        self.parent.canonicalize(obj)
+
+    def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        return (("spec",),)
