@@ -40,6 +40,9 @@ class Strategy:
             obj["metadata"]["generation"] = 1
 
     def validate(self, ctx: Context, obj: Object) -> Iterable[FieldError]:
+        """What is wrong with a new object, metadata aside: the Store puts upstream's ValidateObjectMeta (with
+        `name_errors`) before this on create, and its common metadata checks before `validate_update` on update.
+        A kind whose upstream validation repeats metadata checks on update repeats them in `validate_update`."""
         return ()
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
