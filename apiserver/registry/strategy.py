@@ -20,7 +20,8 @@ class Strategy:
 
     allow_create_on_update = False  # PUT to a name that does not exist creates it
     allow_unconditional_update = True  # PUT without resourceVersion
-    default_gc_policy = "background"  # "orphan" for the old kinds: what DELETE without a policy means
+    default_gc_policy = "background"  # what DELETE without a policy means: "orphan" for old kinds, "unsupported" (events)
+    return_deleted_object = False  # DELETE answers with the object instead of a Status
     graceful = False  # DELETE may leave the object with a deletionTimestamp (pods)
     has_status = False  # a status the main resource must not change
     has_generation = False  # metadata.generation follows spec
@@ -75,6 +76,16 @@ class Strategy:
         """Set `options["gracePeriodSeconds"]` and say whether the object stays until its grace is over."""
         return False
 
+    def terminate(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
+        """Handle a DELETE by changing `obj` in place (namespaces: phase Terminating). True: `obj` is stored and stays;
+        False: the ordinary way follows. Upstream registries do it by a Delete method of their own."""
+        return False
+
+    def deletes_on_update(self, obj: Object, old: Object) -> bool:
+        """Whether an update that removes the last finalizer of a terminating object deletes it (upstream
+        ShouldDeleteDuringUpdate; namespaces wait for spec.finalizers)."""
+        return True
+
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         """Paths a writer through this strategy never owns, e.g. (("status",),) (upstream GetResetFields)."""
         return (("status",),) if self.has_status else ()
@@ -107,6 +118,9 @@ class StatusStrategy(Strategy):
 
     def canonicalize(self, obj: Object) -> None:
         self.parent.canonicalize(obj)
+
+    def deletes_on_update(self, obj: Object, old: Object) -> bool:
+        return self.parent.deletes_on_update(obj, old)
 
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("spec",),)
