@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.http import Request, UserInfo
 
 
+class AuthenticationError(StatusError):
+    """Credentials that are wrong: a 401 that says no more than `Unauthorized`. `why` is for the log and for TokenReview."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(401, "Unauthorized", "Unauthorized")
+        self.why = why
+
+
 class Authenticator(Protocol):
-    """Finds out who asks. None: not mine, ask the next. Raises a 401 StatusError for credentials that are wrong."""
+    """Finds out who asks. None: not mine, ask the next. Raises AuthenticationError for credentials that are wrong."""
 
     async def authenticate(self, request: Request) -> UserInfo | None: ...
 
 
 class TokenAuthenticator(Protocol):
-    """Checks a bearer token. Returns the user and the audiences it is good for, or None; raises a 401 StatusError."""
+    """Checks a bearer token. Returns the user and the audiences it is good for, or None; raises AuthenticationError."""
 
     async def authenticate_token(
         self, token: str, audiences: tuple[str, ...]
