@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 # Schema.type values
 OBJECT, MAP, LIST = "object", "map", "list"
 STRING, INTEGER, NUMBER, BOOLEAN = "string", "integer", "number", "boolean"
 INT_OR_STRING, QUANTITY, ANY = "int-or-string", "quantity", "any"  # ANY: arbitrary JSON, kept as it is
+
+
+class GoField(NamedTuple):
+    """How Go's encoding/json sees one field of a struct."""
+
+    type: str  # in full names: `*io.k8s.api.core.v1.PodSpec`, `[]string`, `map[string]string`
+    omitempty: bool
+    omitzero: bool
+    embedded: str = ""  # the embedded structs on the way, dotted, as errors name them: "VolumeSource"
 
 
 class Schema:
@@ -19,6 +29,7 @@ class Schema:
         "embedded",
         "extra",
         "format",
+        "go_fields",
         "go_type",
         "items",
         "list_keys",
@@ -52,6 +63,8 @@ class Schema:
         self.merge_key: str = ""  # strategic merge patch
         self.preserve_unknown: bool = False
         self.embedded: bool = False  # x-kubernetes-embedded-resource
+        # OBJECT that is a Go struct: its JSON fields in Go's order; empty for custom resources.
+        self.go_fields: Mapping[str, GoField] = {}
         self.extra: dict[str, Any] = {}  # validations of custom resources, enums, bounds, …
 
     def __repr__(self) -> str:
