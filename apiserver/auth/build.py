@@ -5,20 +5,30 @@ Mirrors upstream pkg/kubeapiserver/authenticator/config.go and pkg/kubeapiserver
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from apiserver.apimachinery.clock import Clock
+from apiserver.apimachinery.gvk import GroupResource
+from apiserver.apimachinery.objects import Object
 from apiserver.auth.authenticators.anonymous import AnonymousAuthenticator
 from apiserver.auth.authenticators.bearer import BearerAuthenticator, WebSocketAuthenticator
 from apiserver.auth.authenticators.chains import IssuerPool
 from apiserver.auth.authenticators.request_header import RequestHeaderAuthenticator, RequestHeaderOptions
+from apiserver.auth.authenticators.service_account import (
+    BoundServiceAccountTokens,
+    LegacyServiceAccountTokens,
+    Read,
+    VerifiedTokens,
+)
 from apiserver.auth.authenticators.token_file import StaticTokens, read_token_file
 from apiserver.auth.authenticators.x509 import ClientCertificateAuthenticator
 from apiserver.auth.authorizers.simple import AlwaysAllow, AlwaysDeny, PathAuthorizer, Superusers
 from apiserver.auth.interface import Authenticator, Authorizer, TokenAuthenticator
+from apiserver.auth.jwt import KeySet
 from apiserver.auth.union import UnionAuthenticator, UnionAuthorizer, UnionTokenAuthenticator
+from apiserver.registry.listers import Listers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +39,25 @@ class AuthenticationConfig:
     client_ca_pem: bytes = b""  # --client-ca-file; the front has to verify clients against it
     request_header: RequestHeaderOptions | None = None
     token_auth_file: str = ""
-    api_audiences: tuple[str, ...] = ()
+    service_account_issuers: tuple[str, ...] = ()  # the first one signs
+    service_account_key_pems: tuple[bytes, ...] = ()  # --service-account-key-file, or the signing key
+    service_account_lookup: bool = True
+    read: Read | None = None  # needed for service accounts; see lister_reader
+    mark_secret_used: Callable[[Object], Awaitable[None]] | None = None  # labels a legacy token's Secret; see last_used
+    api_audiences: tuple[str, ...] = ()  # default: the issuers
     anonymous: bool = True
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        return self.api_audiences or self.service_account_issuers
 
 
 class Authentication(NamedTuple):
-    """What a server needs: one for requests, one for TokenReview (None: no token is ever known)."""
+    """What a server needs: one for requests, one for TokenReview, and what it says about its keys."""
 
     requests: Authenticator
-    tokens: TokenAuthenticator | None
+    tokens: TokenAuthenticator
+    audiences: tuple[str, ...]
 
 
 def build_authenticator(config: AuthenticationConfig) -> Authentication:
@@ -47,10 +67,10 @@ def build_authenticator(config: AuthenticationConfig) -> Authentication:
     if config.client_ca_pem:
         members.append(ClientCertificateAuthenticator(config.clock, _pool(config)))
     tokens = _tokens(config)
-    if tokens is not None:
-        members.append(BearerAuthenticator(tokens, config.api_audiences))
-        members.append(WebSocketAuthenticator(tokens, config.api_audiences))
-    return Authentication(UnionAuthenticator(members, AnonymousAuthenticator() if config.anonymous else None), tokens)
+    members.append(BearerAuthenticator(tokens, config.audiences))
+    members.append(WebSocketAuthenticator(tokens, config.audiences))
+    otherwise = AnonymousAuthenticator() if config.anonymous else None
+    return Authentication(UnionAuthenticator(members, otherwise), tokens, config.audiences)
 
 
 def _pool(config: AuthenticationConfig) -> IssuerPool | None:
@@ -61,11 +81,40 @@ def _pool(config: AuthenticationConfig) -> IssuerPool | None:
     return IssuerPool(config.client_ca_pem)
 
 
-def _tokens(config: AuthenticationConfig) -> TokenAuthenticator | None:
+def _tokens(config: AuthenticationConfig) -> TokenAuthenticator:
     members: list[TokenAuthenticator] = []
     if config.token_auth_file:
-        members.append(StaticTokens(read_token_file(config.token_auth_file), config.api_audiences))
-    return UnionTokenAuthenticator(members) if members else None
+        members.append(StaticTokens(read_token_file(config.token_auth_file), config.audiences))
+    if config.service_account_key_pems and config.read is not None:
+        members += _service_accounts(config, config.read)
+    return UnionTokenAuthenticator(members)
+
+
+def _service_accounts(config: AuthenticationConfig, read: Read) -> list[TokenAuthenticator]:
+    verified = VerifiedTokens(KeySet(config.service_account_key_pems))
+    legacy = LegacyServiceAccountTokens(
+        verified,
+        config.audiences,
+        read,
+        lookup=config.service_account_lookup,
+        mark_used=config.mark_secret_used,
+    )
+    issuers = config.service_account_issuers
+    if not issuers:
+        return [legacy]
+    return [legacy, BoundServiceAccountTokens(verified, issuers, config.audiences, config.clock, read)]
+
+
+def lister_reader(listers: Callable[[], Listers], live: Read | None = None) -> Read:
+    """Reads from memory; where nothing is there and `live` is given, from storage: memory may lag by moments."""
+
+    async def read(resource: GroupResource, namespace: str, name: str) -> Object | None:
+        found = listers()(resource).get(namespace, name)
+        if found is None and live is not None:
+            return await live(resource, namespace, name)
+        return found
+
+    return read
 
 
 MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")

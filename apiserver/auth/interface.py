@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from apiserver.apimachinery.errors import StatusError
+from apiserver.apimachinery.errors import StatusError, aggregate
 from apiserver.apimachinery.http import Request, UserInfo
 
 
 class AuthenticationError(StatusError):
     """Credentials that are wrong: a 401 that says no more than `Unauthorized`. `why` is for the log and for TokenReview."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, *reasons: str) -> None:
         super().__init__(401, "Unauthorized", "Unauthorized")
-        self.why = why
+        self.reasons = reasons
+
+    @property
+    def why(self) -> str:
+        return aggregate(self.reasons)
 
 
 class Authenticator(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apiserver.apimachinery.errors import aggregate
 from apiserver.apimachinery.http import Request, UserInfo
 from apiserver.auth.authenticators.groups import with_authenticated_group
 from apiserver.auth.interface import (
@@ -34,12 +33,12 @@ class UnionAuthenticator:
             try:
                 user = await member.authenticate(request)
             except AuthenticationError as e:
-                errors.append(e.why)
+                errors.extend(e.reasons)
                 continue
             if user is not None:
                 return with_authenticated_group(user)
         if errors:
-            raise AuthenticationError(aggregate(errors))
+            raise AuthenticationError(*errors)
         return None if self._otherwise is None else await self._otherwise.authenticate(request)
 
 
@@ -57,12 +56,12 @@ class UnionTokenAuthenticator:
             try:
                 found = await member.authenticate_token(token, audiences)
             except AuthenticationError as e:
-                errors.append(e.why)
+                errors.extend(e.reasons)
                 continue
             if found is not None:
                 return found
         if errors:
-            raise AuthenticationError(aggregate(errors))
+            raise AuthenticationError(*errors)
         return None
 
 
