@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from apiserver.apimachinery.gvk import GroupKind, GroupResource, GroupVersion, GroupVersionKind
 from apiserver.apimachinery.http import AnyResponse, Request
@@ -23,9 +23,24 @@ if TYPE_CHECKING:
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
+class Since(NamedTuple):
+    """A cell that tells how long ago something was ("5d"): formatted at each request, so that the row can be kept.
+
+    `time` is an RFC 3339 timestamp; None or "" show as <unknown>, which is upstream's translateTimestampSince.
+    """
+
+    time: str | None
+    before: str = ""
+    after: str = ""
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column of the server-side table. `cell` takes the object in the storage version and the time now."""
+    """One column of the server-side table. `cell` takes the object in the storage version and the time now.
+
+    It returns a string, integer or Since. Ages should be Since: a cell that looks at the time is computed anew,
+    with its object decoded, for every request.
+    """
 
     name: str
     cell: Callable[[Object, float], Any]

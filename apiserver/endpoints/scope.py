@@ -1,0 +1,61 @@
+"""Scope: what every handler of one resource and version works with; made once by the installer, shared by requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from apiserver.apimachinery.clock import Clock
+from apiserver.apimachinery.gvk import GroupVersionKind, GroupVersionResource
+from apiserver.apimachinery.http import Request
+from apiserver.apimachinery.rand import Random
+from apiserver.registry.context import Context
+from apiserver.registry.resource import Resource, Subresource
+
+if TYPE_CHECKING:
+    from apiserver.registry.store import Store
+
+
+@dataclass(slots=True)
+class Scope:
+    """One served (resource, version[, subresource])."""
+
+    resource: Resource
+    version: str
+    store: Store
+    clock: Clock
+    rand: Random
+    subresource: Subresource | None = None
+    rest: Any = None  # what Subresource.rest or Resource.rest built: see SubresourceRest
+    admission: Any = None  # apiserver.admission.chain.AdmissionChain
+    field_manager: Any = None  # apiserver.apimachinery.apply.FieldManager for this version
+    schemas: Any = None  # (GroupVersionKind) → Schema | None
+    authorizer: Any = None  # apiserver.auth.interface.Authorizer, for handlers that ask a second question
+    options: dict[str, Any] = field(default_factory=dict)  # min_request_timeout, limits, …
+
+    @property
+    def gvk(self) -> GroupVersionKind:
+        """The kind of bodies: the subresource's where it has its own."""
+        if self.subresource is not None and self.subresource.kind is not None:
+            return self.subresource.kind
+        return self.resource.gvk(self.version)
+
+    @property
+    def gvr(self) -> GroupVersionResource:
+        return GroupVersionResource(self.resource.group, self.version, self.resource.plural)
+
+    def context(self, request: Request) -> Context:
+        """The request's facts as Store and strategies see them."""
+        info = request.info
+        assert info is not None
+        return Context(
+            clock=self.clock,
+            rand=self.rand,
+            version=self.version,
+            namespace=info.namespace if self.resource.namespaced else "",
+            user=request.user,
+            verb=info.verb,
+            subresource=info.subresource,
+            warnings=request.warnings,
+            audit_id=request.audit_id,
+        )
