@@ -87,7 +87,9 @@ def field_internal_error(field: str, error: str) -> FieldError:
 
 
 class StatusError(Exception):
-    """An API error with its Status: `code` (HTTP), `reason`, `message`, `details`."""
+    """An API error with its Status: `code` (HTTP), `reason`, `message`, `details`; `headers` go out beside it."""
+
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self,
@@ -115,7 +117,7 @@ class StatusError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:  # {} is told from nothing, as upstream's pointer
             body["details"] = self.details
         body["code"] = self.code
         return body
