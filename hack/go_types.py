@@ -16,7 +16,7 @@ _STRUCT = re.compile(r"^(?:type )?\s?(\w+) struct \{\n(.*?)^\s?\}", re.M | re.S)
 _NAMED = re.compile(r"^type (\w+) (?!struct|interface|func|=)([\w.*\[\]]+)\s*(?://.*)?$", re.M)
 _ALIAS = re.compile(r"^type (\w+) = ([\w.]+)", re.M)
 _CONSTS = re.compile(r"^const \((.*?)^\)|^const (.*)$", re.M | re.S)
-_CONST = re.compile(r'^\s*(\w+)\s+(\w+)\s*=\s*"([^"]*)"', re.M)
+_CONST = re.compile(r'^\s*(\w+)(?:\s+(\w+)\s*=|\s*=\s*(\w+)\()\s*(?:"([^"]*)"|([\w.]+)\))', re.M)
 _ENUM = re.compile(r"((?:^//.*\n)+)type (\w+) string", re.M)
 _FIELD = re.compile(r"^(?:(\w+)\s+)?([*\w.\[\]{}]+(?:\s*\{\})?)\s*(?:`([^`]*)`)?\s*(?://.*)?$")
 _JSON_TAG = re.compile(r'json:"([^"]*)"')
@@ -45,7 +45,8 @@ class Package:
     structs: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)  # (Go name or "", type, tag)
     named: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
-    enums: dict[str, list[str]] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)  # name → text, or @ and another constant's full name
+    enums: dict[str, list[str]] = field(default_factory=dict)  # type → its constants' full names
 
 
 def full_name(path: str, name: str) -> str:
@@ -81,7 +82,7 @@ def _without_comments(text: str) -> str:
 
 def read_package(directory: Path, path: str) -> Package:
     package = Package(path)
-    constants: dict[str, list[str]] = {}
+    typed: dict[str, list[str]] = {}
     marked: list[str] = []
     for file in sorted(directory.glob("*.go")):
         if file.name.startswith("zz_") or file.name.endswith(("_test.go", ".pb.go")):
@@ -90,8 +91,9 @@ def read_package(directory: Path, path: str) -> Package:
         marked += [name for comment, name in _ENUM.findall(text) if re.search(r"^// \+enum\s*$", comment, re.M)]
         imports = _imports(text)
         for block, single in _CONSTS.findall(text):
-            for _, type_name, value in _CONST.findall(re.sub(r"//.*enum:exclude.*\n.*\n", "", block) or single):
-                constants.setdefault(type_name, []).append(value)
+            for name, declared, converted, value, other in _CONST.findall(block or single):
+                package.constants[name] = "@" + _resolve(other, path, imports) if other else value
+                typed.setdefault(declared or converted, []).append(full_name(path, name))
         bare = _without_comments(text)
         for name, body in _STRUCT.findall(bare):
             package.structs[name] = [f for line in body.splitlines() if (f := _field(line, path, imports))]
@@ -99,7 +101,7 @@ def read_package(directory: Path, path: str) -> Package:
             package.named[name] = _resolve(target, path, imports)
         for name, target in _ALIAS.findall(bare):
             package.aliases[name] = _resolve(target, path, imports)
-    package.enums = {name: sorted(set(constants.get(name, ()))) for name in marked}
+    package.enums = {name: typed.get(name, []) for name in marked}
     return package
 
 
@@ -124,7 +126,8 @@ class Types:
         self.structs: dict[str, list[tuple[str, str, str]]] = {}
         self.named: dict[str, str] = {}
         self.aliases: dict[str, str] = {}
-        self.enums: dict[str, list[str]] = {}
+        self.constants: dict[str, str] = {}
+        self._enums: dict[str, list[str]] = {}
 
     def add(self, package: Package) -> None:
         for name, fields in package.structs.items():
@@ -133,8 +136,18 @@ class Types:
             self.named[full_name(package.path, name)] = target
         for name, target in package.aliases.items():
             self.aliases[full_name(package.path, name)] = target
+        for name, value in package.constants.items():
+            self.constants[full_name(package.path, name)] = value
         for name, values in package.enums.items():
-            self.enums[full_name(package.path, name)] = values
+            self._enums[full_name(package.path, name)] = values
+
+    def enum(self, type_name: str) -> list[str]:
+        """The sorted values of a type marked `+enum`, [] for any other."""
+        return sorted({self._constant(name) for name in self._enums.get(type_name, ())})
+
+    def _constant(self, name: str) -> str:
+        value = self.constants[name]
+        return self._constant(value[1:]) if value.startswith("@") else value
 
     def unalias(self, type_text: str) -> str:
         """The type with every alias replaced by what it stands for."""

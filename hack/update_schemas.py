@@ -91,7 +91,7 @@ def add_enum(schema: Json, go_type: str, types: Types) -> None:
     if go_type.startswith("map["):
         inner = schema.get("additionalProperties")
         return add_enum(inner, go_type[go_type.index("]") + 1 :], types) if inner else None
-    if values := types.enums.get(go_type):
+    if values := types.enum(go_type):
         schema["enum"] = values
     return None
 
