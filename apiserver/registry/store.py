@@ -1,7 +1,83 @@
-"""Store: Kubernetes semantics for one resource over a Storage (upstream registry/generic/registry/store.go)."""
+"""Store: Kubernetes semantics for one resource over a Storage (upstream registry/generic/registry/store.go).
+
+It composes what reads (`reading.py`, `watching.py`), writes (`writing.py`) and deletes (`deleting.py`), serves every
+version of its resource, and speaks in Records; errors leave it as StatusErrors.
+"""
 
 from __future__ import annotations
 
+import orjson
+
+from apiserver.apimachinery.objects import Object
+from apiserver.registry.context import Context
+from apiserver.registry.deleting import Deleter, Deletion
+from apiserver.registry.resource import Hooks, Resource
+from apiserver.registry.rest import RecordStorage
+from apiserver.registry.strategy import Strategy
+from apiserver.registry.writing import EmptiedFinalizers, Updater, Validate, ValidateUpdate, Writer
+from apiserver.storage.cacher.cacher import Cacher
+from apiserver.storage.cacher.record import Record
+from apiserver.storage.interface import Storage
+
 
 class Store:
-    """Placeholder for the seam while the house is built: see docs/architecture.md, "Store"."""
+    """Serves one resource."""
+
+    def __init__(self, resource: Resource, storage: Storage, cacher: Cacher) -> None:
+        self.resource = resource
+        self.cacher = cacher
+        self._writer = Writer(resource, RecordStorage(resource, storage, cacher.make_record), cacher.get, self.object)
+        self._deleter = Deleter(self._writer)
+
+    def set_hooks(self, hooks: Hooks | None) -> None:
+        """I/O around writes; set once, right after the Store was made, since hooks may need the Store."""
+        self._writer.hooks = hooks
+
+    def object(self, record: Record) -> Object:
+        """A fresh dict of the record, in the storage version, with its resourceVersion and defaults."""
+        return orjson.loads(record.wire)  # type: ignore[no-any-return]
+
+    async def create(self, ctx: Context, obj: Object, *, validate: Validate | None = None) -> Record:
+        """Store a new object, given in the storage version; `validate` is validating admission."""
+        return await self._writer.create(ctx, obj, validate=validate)
+
+    async def update(
+        self,
+        ctx: Context,
+        name: str,
+        updater: Updater,
+        *,
+        strategy: Strategy | None = None,
+        preconditions: Object | None = None,
+        validate: ValidateUpdate | None = None,
+        validate_create: Validate | None = None,
+        force_allow_create: bool = False,
+    ) -> tuple[Record, bool]:
+        """Replace an object by what `updater(old)` makes of it; the record, and whether it was created.
+
+        The updater may run more than once; `old` is its own, but what it returns may share nothing it will need again.
+        """
+        try:
+            return await self._writer.update(
+                ctx,
+                name,
+                updater,
+                strategy=strategy,
+                preconditions=preconditions,
+                validate=validate,
+                validate_create=validate_create,
+                force_allow_create=force_allow_create,
+            )
+        except EmptiedFinalizers as e:
+            return await self._deleter.delete_finished(ctx, name, e.obj, preconditions), False
+
+    async def delete(
+        self, ctx: Context, name: str, options: Object, *, validate: Validate | None = None
+    ) -> tuple[Record, bool]:
+        """Delete one object by DeleteOptions; the record, and whether it is gone at once."""
+        deletion = await self._deleter.delete(ctx, name, options, validate=validate)
+        return deletion.record, deletion.gone
+
+    async def deletion(self, ctx: Context, name: str, options: Object, *, validate: Validate | None = None) -> Deletion:
+        """As `delete`, with what the answer over HTTP has to know."""
+        return await self._deleter.delete(ctx, name, options, validate=validate)
