@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from apiserver.apimachinery.clock import Clock
+from apiserver.apimachinery.formats import dns1123_label, dns1123_subdomain
 from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
@@ -46,7 +47,9 @@ def split_username(user: str) -> tuple[str, str] | None:
     if not user.startswith(USERNAME_PREFIX):
         return None
     parts = user[len(USERNAME_PREFIX) :].split(":")
-    return (parts[0], parts[1]) if len(parts) == 2 and all(parts) else None
+    if len(parts) != 2 or any(dns1123_label(parts[0])) or any(dns1123_subdomain(parts[1])):
+        return None
+    return parts[0], parts[1]
 
 
 def groups(namespace: str) -> tuple[str, ...]:
