@@ -1,0 +1,87 @@
+"""Finished answers: a StatusError as a response, plain text as Go's http.Error writes it, JSON documents.
+
+A Status is negotiated leniently, as upstream's ErrorNegotiated does: what cannot be accepted gets pretty JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from apiserver.apimachinery.errors import StatusError
+from apiserver.apimachinery.http import Request, Response
+
+JSON, YAML, TEXT = "application/json", "application/yaml", "text/plain; charset=utf-8"
+NOT_FOUND = "the server could not find the requested resource"
+METHOD_NOT_ALLOWED = "the server does not allow this method on the requested resource"
+
+_ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"))
+_PRETTY_AGENTS = ("curl", "Wget", "Mozilla/5.0")  # upstream negotiation.isPrettyPrint
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")  # Go's strconv.ParseBool
+
+
+def encode_json(obj: Any, pretty: bool = False) -> bytes:
+    """JSON in Go's spelling: HTML's characters escaped; a line end behind the compact form only."""
+    data = orjson.dumps(obj, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(obj) + b"\n"
+    for char, escape in _ESCAPES:
+        if char in data:
+            data = data.replace(char, escape)
+    return data
+
+
+def wants_pretty(request: Request) -> bool:
+    """`?pretty=` decides; without it, people's tools get indented JSON."""
+    if "pretty" in request.raw_query and (asked := request.query.get("pretty", "")):
+        return asked in _TRUE
+    return request.headers.get("user-agent", "").startswith(_PRETTY_AGENTS)
+
+
+def json_response(request: Request, obj: Any, status: int = 200) -> Response:
+    return Response(status, encode_json(obj, wants_pretty(request)), JSON)
+
+
+def status_response(request: Request, error: StatusError) -> Response:
+    """The answer to a failed request: its Status in a form the client takes."""
+    status = error.status()
+    form = _status_form(request.headers.get("accept", ""))
+    if form == YAML:
+        from apiserver.apimachinery.codec.yaml import dump  # yaml is 15 ms of import: on first use
+
+        response = Response(error.code, dump(status), YAML)
+    else:
+        response = Response(error.code, encode_json(status, form is None or wants_pretty(request)), JSON)
+    if retry := (error.details or {}).get("retryAfterSeconds"):
+        response.headers.append(("Retry-After", str(retry)))
+    return response
+
+
+def text_response(status: int, text: str) -> Response:
+    """Go's http.Error: the text and a line end, and nobody may guess another type."""
+    return Response(status, f"{text}\n".encode(), TEXT, [("X-Content-Type-Options", "nosniff")])
+
+
+def plain_not_found() -> Response:
+    return text_response(404, "404 page not found")
+
+
+def resource_not_found() -> StatusError:
+    """A path below a known group that nothing is behind."""
+    return StatusError(404, "NotFound", NOT_FOUND, {})
+
+
+def method_not_allowed() -> StatusError:
+    return StatusError(405, "MethodNotAllowed", METHOD_NOT_ALLOWED, {})
+
+
+def _status_form(accept: str) -> str | None:
+    """JSON, YAML, or None where the client takes neither (it gets JSON all the same)."""
+    if not accept or accept.startswith((JSON, "*/*")):
+        return JSON
+    for clause in accept.split(","):
+        media_type = clause.partition(";")[0].strip().lower()
+        if media_type in (JSON, "application/*", "*/*"):
+            return JSON
+        if media_type == YAML:
+            return YAML
+    return None
