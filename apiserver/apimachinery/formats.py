@@ -7,10 +7,10 @@ means valid. Lengths are counted in bytes, as Go counts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 Messages = Sequence[str]
-NameErrors = Callable[[str, bool], Messages]
+NameErrors = Callable[[str, bool], Iterable[str]]
 
 LABEL_MAX = 63
 SUBDOMAIN_MAX = 253

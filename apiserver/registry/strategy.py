@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object
-from apiserver.apimachinery.validation import dns1123_subdomain
 from apiserver.registry.context import Context
 
 
@@ -31,7 +31,7 @@ class Strategy:
 
     def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
         """Why `name` (or, with `prefix`, the generateName) is not valid; the default is an RFC 1123 subdomain."""
-        return dns1123_subdomain(name, prefix=prefix)
+        return formats.subdomain_name(name, prefix)
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         """Clear what a creator may not set; the base drops status and sets generation 1 where the kind has them."""
