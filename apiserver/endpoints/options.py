@@ -1,0 +1,239 @@
+"""Options of a request: Create-, Update-, Patch-, Delete- and ListOptions from the query (deletes: also from a body).
+
+Mirrors upstream apimachinery/pkg/apis/meta/v1/validation/validation.go and meta/internalversion/validation: same order
+of findings, same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from apiserver.apimachinery.errors import (
+    FieldError,
+    field_forbidden,
+    invalid,
+    invalid_object,
+    not_supported,
+    required,
+    too_long,
+)
+from apiserver.apimachinery.gvk import GroupKind
+from apiserver.apimachinery.http import Query
+from apiserver.endpoints import arguments
+
+META_GROUP, META_VERSION = "meta.k8s.io", "meta.k8s.io/v1"
+MAX_FIELD_MANAGER = 128  # bytes
+IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
+EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
+
+_PROPAGATION = ("Foreground", "Background", "Orphan")
+_UNSAFE_DELETE = "ignoreStoreReadErrorWithClusterBreakingPotential"
+
+
+class WriteOptions(NamedTuple):
+    """Create-, Update- or PatchOptions."""
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = WARN  # Ignore, Warn or Strict
+    force: bool | None = None
+    given_validation: str = ""  # as the client said it
+
+    def as_object(self, kind: str) -> Mapping[str, Any]:
+        """The options as admission sees them; `kind` is CreateOptions or UpdateOptions."""
+        options: dict[str, Any] = {"kind": kind, "apiVersion": META_VERSION}
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        if self.field_manager:
+            options["fieldManager"] = self.field_manager
+        if self.given_validation:
+            options["fieldValidation"] = self.given_validation
+        return options
+
+
+class ListOptions(NamedTuple):
+    """What a list, watch or deletecollection asks for; selectors are still text."""
+
+    label_selector: str = ""
+    field_selector: str = ""
+    watch: bool = False
+    allow_watch_bookmarks: bool = False
+    resource_version: str = ""
+    resource_version_match: str = ""
+    timeout_seconds: int | None = None
+    limit: int = 0
+    continue_token: str = ""
+    send_initial_events: bool | None = None
+    shard_selector: str = ""
+
+
+_PLAIN = WriteOptions()
+
+
+def create_options(query: Query) -> WriteOptions:
+    return _write_options(query, "CreateOptions")
+
+
+def update_options(query: Query) -> WriteOptions:
+    return _write_options(query, "UpdateOptions")
+
+
+def patch_options(query: Query, apply: bool) -> WriteOptions:
+    """`apply`: server-side apply needs a fieldManager, and only it may be forced."""
+    return _write_options(query, "PatchOptions", apply)
+
+
+def _write_options(query: Query, kind: str, apply: bool | None = None) -> WriteOptions:
+    if not query and not apply:
+        return _PLAIN
+    force = arguments.optional_boolean(query, "force") if apply is not None else None
+    manager = arguments.text(query, "fieldManager")
+    dry_run = arguments.texts(query, "dryRun")
+    validation = arguments.text(query, "fieldValidation")
+    found: list[FieldError] = []
+    if apply and not manager:
+        found.append(required("fieldManager", "is required for apply patch"))
+    if apply is False and force is not None:
+        found.append(field_forbidden("force", "may not be specified for non-apply patch"))
+    if manager:
+        found.extend(field_manager_errors(manager))
+    found.extend(_dry_run_errors(dry_run))
+    if validation not in ("", IGNORE, WARN, STRICT):
+        found.append(not_supported("fieldValidation", validation, ("", IGNORE, STRICT, WARN)))
+    if found:
+        raise invalid_object(GroupKind(META_GROUP, kind), "", found)
+    return WriteOptions(bool(dry_run), manager, validation or WARN, force, validation)
+
+
+def field_manager_errors(manager: str, field: str = "fieldManager") -> Iterator[FieldError]:
+    """Too long, or with characters that cannot be printed."""
+    if len(manager) > MAX_FIELD_MANAGER // 4 and len(manager.encode()) > MAX_FIELD_MANAGER:
+        yield too_long(field, MAX_FIELD_MANAGER)
+    if manager.isprintable():
+        return
+    position = 0
+    for char in manager:
+        if not char.isprintable():
+            yield invalid(field, manager, f"invalid character U+{ord(char):04X} (at position {position})")
+        position += len(char.encode())
+
+
+def _dry_run_errors(values: Sequence[str]) -> Iterator[FieldError]:
+    if any(value != "All" for value in values):
+        yield not_supported("dryRun", list(values), ("All",))
+
+
+def default_manager(user_agent: str) -> str:
+    """Who writes without saying a fieldManager: what stands before the first slash of the User-Agent, printable."""
+    name = user_agent.partition("/")[0]
+    if name.isascii() and name.isprintable():
+        return name[:MAX_FIELD_MANAGER]
+    kept, size = [], 0
+    for char in name:
+        if not char.isprintable():
+            continue
+        size += len(char.encode())
+        if size > MAX_FIELD_MANAGER:
+            break
+        kept.append(char)
+    return "".join(kept)
+
+
+def delete_options(query: Query) -> dict[str, Any]:
+    """DeleteOptions as an object, from the query of a request without a body; not validated yet."""
+    options: dict[str, Any] = {}
+    if not query:
+        return options
+    for name in ("orphanDependents", _UNSAFE_DELETE):
+        if (flag := arguments.optional_boolean(query, name)) is not None:
+            options[name] = flag
+    if (period := arguments.optional_integer(query, "gracePeriodSeconds")) is not None:
+        options["gracePeriodSeconds"] = period
+    if "propagationPolicy" in query:
+        options["propagationPolicy"] = query["propagationPolicy"]
+    if values := arguments.texts(query, "dryRun"):
+        options["dryRun"] = list(values)
+    preconditions = {name: query[name] for name in ("uid", "resourceVersion") if query.get(name)}
+    if preconditions:
+        options["preconditions"] = preconditions
+    return options
+
+
+def check_delete_options(options: Mapping[str, Any]) -> None:
+    """Raise a 422 for DeleteOptions that contradict themselves."""
+    if options and (found := list(_delete_options_errors(options))):
+        raise invalid_object(GroupKind(META_GROUP, "DeleteOptions"), "", found)
+
+
+def _delete_options_errors(options: Mapping[str, Any]) -> Iterator[FieldError]:
+    policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
+    if orphan is not None and policy is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        yield invalid("propagationPolicy", policy, detail)
+    if policy is not None and policy not in _PROPAGATION:
+        yield not_supported("propagationPolicy", policy, (*_PROPAGATION, "nil"))
+    yield from _dry_run_errors(options.get("dryRun") or ())
+    if options.get(_UNSAFE_DELETE):
+        for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
+            if options.get(name) is not None:
+                yield invalid(_UNSAFE_DELETE, True, f"cannot be set together with .{name}")
+
+
+def list_options(query: Query) -> ListOptions:
+    """ListOptions of a list, watch or deletecollection, with upstream's defaults for a watch that lists first."""
+    if not query:
+        return ListOptions()
+    options = ListOptions(
+        label_selector=arguments.text(query, "labelSelector"),
+        field_selector=arguments.text(query, "fieldSelector"),
+        watch=arguments.boolean(query, "watch"),
+        allow_watch_bookmarks=arguments.boolean(query, "allowWatchBookmarks"),
+        resource_version=arguments.text(query, "resourceVersion"),
+        resource_version_match=arguments.text(query, "resourceVersionMatch"),
+        timeout_seconds=arguments.optional_integer(query, "timeoutSeconds"),
+        limit=arguments.integer(query, "limit"),
+        continue_token=arguments.text(query, "continue"),
+        send_initial_events=arguments.optional_boolean(query, "sendInitialEvents"),
+        shard_selector=arguments.text(query, "shardSelector"),
+    )
+    legacy = options.send_initial_events is None and not options.resource_version_match
+    if options.watch and legacy and options.resource_version in ("", "0"):
+        return options._replace(send_initial_events=True, resource_version_match=NOT_OLDER_THAN)
+    return options
+
+
+def check_list_options(options: ListOptions) -> None:
+    """Raise a 422 for ListOptions that cannot be served."""
+    found = list(_watch_errors(options) if options.watch else _list_errors(options))
+    if found:
+        raise invalid_object(GroupKind(META_GROUP, "ListOptions"), "", found)
+
+
+def _list_errors(options: ListOptions) -> Iterator[FieldError]:
+    if match := options.resource_version_match:
+        name = "resourceVersionMatch"
+        if not options.resource_version:
+            yield field_forbidden(name, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        if options.continue_token:
+            yield field_forbidden(name, "resourceVersionMatch is forbidden when continue is provided")
+        if match not in (EXACT, NOT_OLDER_THAN):
+            yield not_supported(name, match, (EXACT, NOT_OLDER_THAN, ""))
+        if match == EXACT and options.resource_version == "0":
+            yield field_forbidden(name, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+    if options.send_initial_events is not None:
+        yield field_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+
+
+def _watch_errors(options: ListOptions) -> Iterator[FieldError]:
+    name, match = "resourceVersionMatch", options.resource_version_match
+    if options.send_initial_events is not None and match != NOT_OLDER_THAN:
+        yield field_forbidden(name, f"sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}")
+    if not match:
+        return
+    if options.send_initial_events is None:
+        yield field_forbidden(name, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+    if match != NOT_OLDER_THAN:
+        yield not_supported(name, match, (NOT_OLDER_THAN,))
+    if options.continue_token:
+        yield field_forbidden(name, "resourceVersionMatch is forbidden when continue is provided")
