@@ -1,0 +1,65 @@
+"""Opening a data directory: the lock, the file and its checks, the connections. Blocking."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from apiserver.storage.embedded.database import FILE, check_header, create, discard, wal_bytes
+from apiserver.storage.embedded.errors import corrupt, no_space
+from apiserver.storage.embedded.lock import DirectoryLock
+from apiserver.storage.embedded.reader import Reader
+from apiserver.storage.embedded.writer import Loaded, Writer
+from apiserver.storage.interface import Unavailable
+
+
+class Opened(NamedTuple):
+    path: Path
+    lock: DirectoryLock
+    writer: Writer
+    reader: Reader
+    lookup: Reader
+    loaded: Loaded
+    unclean: bool  # the last owner was killed
+
+
+def open_directory(directory: Path, quota_bytes: int) -> Opened:
+    path = directory / FILE
+    with os_errors(path):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = DirectoryLock(directory)
+        try:
+            return _open(path, lock, quota_bytes)
+        except BaseException:
+            lock.release()
+            raise
+
+
+def _open(path: Path, lock: DirectoryLock, quota_bytes: int) -> Opened:
+    discard(path.with_name(f"{FILE}.new"))  # of a creation or a restore that was cut off
+    if not path.exists():
+        if wal_bytes(path):
+            raise corrupt(path, "missing beside its log")
+        create(path.parent)
+    check_header(path)
+    unclean = wal_bytes(path) > 0
+    writer = Writer(path, quota_bytes)
+    try:
+        return Opened(path, lock, writer, Reader(path), Reader(path), writer.load(), unclean)
+    except BaseException:
+        writer.close()
+        raise
+
+
+@contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """The operating system's errors in our words."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(path) from e
+        raise Unavailable(f"cannot open {path}: {e.strerror or e}") from e
