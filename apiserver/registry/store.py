@@ -11,6 +11,8 @@ import orjson
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
 from apiserver.registry.deleting import Deleter, Deletion
+from apiserver.registry.list_options import ListOptions
+from apiserver.registry.reading import Listing, Reader
 from apiserver.registry.resource import Hooks, Resource
 from apiserver.registry.rest import RecordStorage
 from apiserver.registry.strategy import Strategy
@@ -26,8 +28,10 @@ class Store:
     def __init__(self, resource: Resource, storage: Storage, cacher: Cacher) -> None:
         self.resource = resource
         self.cacher = cacher
-        self._writer = Writer(resource, RecordStorage(resource, storage, cacher.make_record), cacher.get, self.object)
-        self._deleter = Deleter(self._writer)
+        self._reader = Reader(resource, cacher)
+        self._writer = Writer(resource, RecordStorage(resource, storage, cacher.read_record), cacher.get, self.object)
+        self._deleter = Deleter(self._writer, self.list)
+        self.reader = Reader(resource, cacher)
 
     def set_hooks(self, hooks: Hooks | None) -> None:
         """I/O around writes; set once, right after the Store was made, since hooks may need the Store."""
@@ -36,6 +40,22 @@ class Store:
     def object(self, record: Record) -> Object:
         """A fresh dict of the record, in the storage version, with its resourceVersion and defaults."""
         return orjson.loads(record.wire)  # type: ignore[no-any-return]
+
+    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Record:
+        """One record: as new as storage, or at least as new as `resource_version`; 404, 504 as upstream."""
+        return await self.reader.get(ctx, name, resource_version=resource_version)
+
+    async def list(self, ctx: Context, options: ListOptions) -> Listing:
+        """One page, or everything, of what the options select in ctx.namespace."""
+        return await self.reader.list(ctx, options)
+
+    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Record:
+        """One object; a missing one is a 404."""
+        return await self._reader.get(ctx, name, resource_version=resource_version)
+
+    async def list(self, ctx: Context, options: ListOptions) -> Listing:
+        """One page, or all, of what the options select."""
+        return await self._reader.list(ctx, options)
 
     async def create(self, ctx: Context, obj: Object, *, validate: Validate | None = None) -> Record:
         """Store a new object, given in the storage version; `validate` is validating admission."""
@@ -81,3 +101,13 @@ class Store:
     async def deletion(self, ctx: Context, name: str, options: Object, *, validate: Validate | None = None) -> Deletion:
         """As `delete`, with what the answer over HTTP has to know."""
         return await self._deleter.delete(ctx, name, options, validate=validate)
+
+    async def delete_unreadable(self, ctx: Context, name: str) -> None:
+        """Remove an object whose stored bytes cannot be read; refused for any other."""
+        await self._deleter.delete_unreadable(ctx, name)
+
+    async def delete_collection(
+        self, ctx: Context, options: Object, list_options: ListOptions, *, validate: Validate | None = None
+    ) -> Listing:
+        """Delete all that the list options select; what was selected, as it was before."""
+        return await self._deleter.delete_collection(ctx, options, list_options, validate=validate)

@@ -65,7 +65,7 @@ class Cacher:
         self.generation = 0  # grows with every load: what was read before another one may have gaps
         self._feed = feed
         self._clock = clock
-        self._make_record = make_record
+        self.make_record = make_record
         self._records: dict[str, Record] = {}
         self._index = Index()
         self._loaded_at = 0
@@ -164,7 +164,7 @@ class Cacher:
         return index.snapshot(revision)
 
     async def _read(self, revision: int) -> Snapshot:
-        records, _ = await read_all(self._feed.storage, self.prefix + "/", self.make_record, revision)
+        records, _ = await read_all(self._feed.storage, self.prefix + "/", self.read_record, revision)
         index = Index()
         index.load(records)
         return index.snapshot(revision)
@@ -186,9 +186,9 @@ class Cacher:
     def _old_change(self, event: Event) -> Change | None:
         previous = record = None
         if event.previous is not None:
-            previous = self.make_record(KeyValue(event.key, event.previous, event.previous_revision))
+            previous = self.read_record(KeyValue(event.key, event.previous, event.previous_revision))
         if event.value is not None:
-            record = self.make_record(KeyValue(event.key, event.value, event.revision))
+            record = self.read_record(KeyValue(event.key, event.value, event.revision))
         if record is None and previous is None:
             return None
         return Change(event.revision, record, previous, self._clock.now())
@@ -208,10 +208,10 @@ class Cacher:
 
     # Feeding: called by Cachers only.
 
-    def make_record(self, item: KeyValue) -> Record | None:
+    def read_record(self, item: KeyValue) -> Record | None:
         """The item's record; None, and a line in the log, when its bytes make no sense."""
         try:
-            return self._make_record(item)
+            return self.make_record(item)
         except Exception as e:
             log.error("stored object is unreadable", extra={"key": item.key, "revision": item.revision}, exc_info=e)
             return None
@@ -226,7 +226,7 @@ class Cacher:
         previous = self._records.get(event.key)
         record = None
         if event.type == PUT and event.value is not None:
-            record = self.make_record(KeyValue(event.key, event.value, event.revision))
+            record = self.read_record(KeyValue(event.key, event.value, event.revision))
         if record is not None:
             self._records[event.key] = record
             self._index.put(record)

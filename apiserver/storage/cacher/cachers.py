@@ -136,7 +136,7 @@ class Cachers:
             revision = page.revision
             for number, item in enumerate(page.items, 1):
                 cacher = self._route(item.key)
-                if cacher is not None and (record := cacher.make_record(item)) is not None:
+                if cacher is not None and (record := cacher.read_record(item)) is not None:
                     found.setdefault(cacher.prefix, []).append(record)
                 if number % SLICE == 0:
                     await asyncio.sleep(0)
@@ -148,7 +148,7 @@ class Cachers:
         """Bring up one Cacher while the others run: events that come meanwhile wait in it."""
         while not cacher.ready and not cacher.closed:
             try:
-                records, revision = await read_all(self.storage, cacher.prefix + "/", cacher.make_record)
+                records, revision = await read_all(self.storage, cacher.prefix + "/", cacher.read_record)
             except Compacted:
                 continue
             except StorageError as e:

@@ -1,0 +1,98 @@
+"""What a list or a watch selects: namespace, name, labels and fields, judged by a Record's facts, without decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apiserver.apimachinery import fields, labels
+from apiserver.apimachinery.errors import StatusError, bad_request
+from apiserver.registry.resource import Resource
+from apiserver.storage.cacher.record import Record
+
+NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+
+_AT_NAME, _AT_NAMESPACE = -1, -2  # positions of what is not in Record.fields
+
+
+class Selection:
+    """A compiled selection of one resource's records."""
+
+    __slots__ = ("_fields", "_labels", "_pair", "everything", "index", "name", "namespace", "no_selector")
+
+    def __init__(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        label_selector: labels.Selector = labels.EVERYTHING,
+        field_selector: fields.Selector = fields.EVERYTHING,
+    ) -> None:
+        """`namespace` comes from the path; a field selector for one namespace narrows a list of all of them."""
+        exact = field_selector.requires_exact_match
+        self.namespace = (namespace or exact(NAMESPACE) or "") if resource.namespaced else ""
+        self.name = exact(NAME) or ""
+        self.index = exact(resource.watch_index) if resource.watch_index else None
+        self.no_selector = label_selector.empty and field_selector.empty
+        self.everything = self.no_selector and not self.namespace  # every record of the prefix
+        self._labels = None if label_selector.empty else label_selector
+        self._pair = _only_pair(label_selector)
+        self._fields = tuple(_positions(resource, field_selector))
+
+    def matches(self, record: Record) -> bool:
+        """Does the selection take this record in?"""
+        if self.everything:
+            return True
+        if self.namespace and record.namespace != self.namespace:
+            return False
+        return self.no_selector or self._selects(record)
+
+    def filter(self, records: Iterable[Record]) -> list[Record]:
+        """Those of the records, all within the selection's namespace, that the selectors take in."""
+        if self.no_selector:
+            return list(records)
+        if self._pair is not None and not self._fields:
+            pair = self._pair
+            return [record for record in records if pair in record.labels]
+        return [record for record in records if self._selects(record)]
+
+    def _selects(self, record: Record) -> bool:
+        for position, equal, value in self._fields:
+            if position >= 0:
+                found = record.fields[position]
+            else:
+                found = record.name if position == _AT_NAME else record.namespace
+            if (found == value) is not equal:
+                return False
+        return self._labels is None or self._labels.matches_pairs(record.labels)
+
+
+def _only_pair(selector: labels.Selector) -> tuple[str, str] | None:
+    """The pair of a selector that asks for just one, by far the most frequent form."""
+    if len(selector.requirements) != 1:
+        return None
+    key = selector.requirements[0].key
+    value = selector.requires_exact_match(key)
+    return None if value is None else (key, value)
+
+
+def _positions(resource: Resource, selector: fields.Selector) -> Iterable[tuple[int, bool, str]]:
+    """Each requirement as (where its value is, equal or not, value)."""
+    known = list(resource.selectable)
+    for field, operator, value in selector.requirements:
+        if field == NAME:
+            position = _AT_NAME
+        elif field == NAMESPACE:
+            position = _AT_NAMESPACE
+        elif field in resource.selectable:
+            position = known.index(field)
+        else:
+            raise unknown_field(resource, field)
+        yield position, operator != "!=", value
+
+
+def unknown_field(resource: Resource, field: str) -> StatusError:
+    """400 for a field that cannot be selected by, in the words of upstream's conversion functions of the kind."""
+    if resource.group == "batch" and resource.schemas is None and resource.selectable:
+        return bad_request(f'field label "{field}" not supported for {resource.kind}')
+    if resource.selectable or resource.schemas is not None:
+        return bad_request(f"field label not supported: {field}")
+    return bad_request(f'"{field}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
