@@ -23,20 +23,12 @@ def texts(query: Query, name: str) -> list[str]:
     return query.all(name)
 
 
-def boolean(query: Query, name: str) -> bool:
-    return optional_boolean(query, name) or False
-
-
 def optional_boolean(query: Query, name: str) -> bool | None:
     """None where the parameter is absent; an empty value is true."""
     value = query.get(name)
     if value is None:
         return None
     return value != "0" and value.lower() != "false"
-
-
-def integer(query: Query, name: str) -> int:
-    return optional_integer(query, name) or 0
 
 
 def optional_integer(query: Query, name: str) -> int | None:

@@ -1,7 +1,6 @@
-"""Options of a request: Create-, Update-, Patch-, Delete- and ListOptions from the query (deletes: also from a body).
+"""Options of a write: Create-, Update-, Patch- and DeleteOptions, from the query (deletes: also from a body).
 
-Mirrors upstream apimachinery/pkg/apis/meta/v1/validation/validation.go and meta/internalversion/validation: same order
-of findings, same words.
+Mirrors upstream apimachinery/pkg/apis/meta/v1/validation/validation.go: same order of findings, same words.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from apiserver.endpoints import arguments
 META_GROUP, META_VERSION = "meta.k8s.io", "meta.k8s.io/v1"
 MAX_FIELD_MANAGER = 128  # bytes
 IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
-EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 _PROPAGATION = ("Foreground", "Background", "Orphan")
 _UNSAFE_DELETE = "ignoreStoreReadErrorWithClusterBreakingPotential"
@@ -50,22 +48,6 @@ class WriteOptions(NamedTuple):
         if self.given_validation:
             options["fieldValidation"] = self.given_validation
         return options
-
-
-class ListOptions(NamedTuple):
-    """What a list, watch or deletecollection asks for; selectors are still text."""
-
-    label_selector: str = ""
-    field_selector: str = ""
-    watch: bool = False
-    allow_watch_bookmarks: bool = False
-    resource_version: str = ""
-    resource_version_match: str = ""
-    timeout_seconds: int | None = None
-    limit: int = 0
-    continue_token: str = ""
-    send_initial_events: bool | None = None
-    shard_selector: str = ""
 
 
 _PLAIN = WriteOptions()
@@ -178,62 +160,3 @@ def _delete_options_errors(options: Mapping[str, Any]) -> Iterator[FieldError]:
         for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
             if options.get(name) is not None:
                 yield invalid(_UNSAFE_DELETE, True, f"cannot be set together with .{name}")
-
-
-def list_options(query: Query) -> ListOptions:
-    """ListOptions of a list, watch or deletecollection, with upstream's defaults for a watch that lists first."""
-    if not query:
-        return ListOptions()
-    options = ListOptions(
-        label_selector=arguments.text(query, "labelSelector"),
-        field_selector=arguments.text(query, "fieldSelector"),
-        watch=arguments.boolean(query, "watch"),
-        allow_watch_bookmarks=arguments.boolean(query, "allowWatchBookmarks"),
-        resource_version=arguments.text(query, "resourceVersion"),
-        resource_version_match=arguments.text(query, "resourceVersionMatch"),
-        timeout_seconds=arguments.optional_integer(query, "timeoutSeconds"),
-        limit=arguments.integer(query, "limit"),
-        continue_token=arguments.text(query, "continue"),
-        send_initial_events=arguments.optional_boolean(query, "sendInitialEvents"),
-        shard_selector=arguments.text(query, "shardSelector"),
-    )
-    legacy = options.send_initial_events is None and not options.resource_version_match
-    if options.watch and legacy and options.resource_version in ("", "0"):
-        return options._replace(send_initial_events=True, resource_version_match=NOT_OLDER_THAN)
-    return options
-
-
-def check_list_options(options: ListOptions) -> None:
-    """Raise a 422 for ListOptions that cannot be served."""
-    found = list(_watch_errors(options) if options.watch else _list_errors(options))
-    if found:
-        raise invalid_object(GroupKind(META_GROUP, "ListOptions"), "", found)
-
-
-def _list_errors(options: ListOptions) -> Iterator[FieldError]:
-    if match := options.resource_version_match:
-        name = "resourceVersionMatch"
-        if not options.resource_version:
-            yield field_forbidden(name, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-        if options.continue_token:
-            yield field_forbidden(name, "resourceVersionMatch is forbidden when continue is provided")
-        if match not in (EXACT, NOT_OLDER_THAN):
-            yield not_supported(name, match, (EXACT, NOT_OLDER_THAN, ""))
-        if match == EXACT and options.resource_version == "0":
-            yield field_forbidden(name, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-    if options.send_initial_events is not None:
-        yield field_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
-
-
-def _watch_errors(options: ListOptions) -> Iterator[FieldError]:
-    name, match = "resourceVersionMatch", options.resource_version_match
-    if options.send_initial_events is not None and match != NOT_OLDER_THAN:
-        yield field_forbidden(name, f"sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}")
-    if not match:
-        return
-    if options.send_initial_events is None:
-        yield field_forbidden(name, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-    if match != NOT_OLDER_THAN:
-        yield not_supported(name, match, (NOT_OLDER_THAN,))
-    if options.continue_token:
-        yield field_forbidden(name, "resourceVersionMatch is forbidden when continue is provided")

@@ -6,14 +6,17 @@ Mirrors upstream registry/rest/delete.go and registry/generic/registry/store.go 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from apiserver.apimachinery.clock import parse_rfc3339, rfc3339
-from apiserver.apimachinery.errors import conflict, internal_error, not_found
+from apiserver.apimachinery.errors import StatusError, conflict, internal_error, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
-from apiserver.registry.rest import check_preconditions, storage_key
+from apiserver.registry.list_options import ListOptions
+from apiserver.registry.reading import Listing
+from apiserver.registry.rest import check_preconditions, invalid_object_conflict, storage_key
 from apiserver.registry.strategy import Strategy
 from apiserver.registry.writing import Current, Writer
 from apiserver.storage.cacher.record import Record
@@ -21,7 +24,10 @@ from apiserver.storage.interface import Conflict, KeyNotFound
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"  # the garbage collector's finalizers
 
+COLLECTION_PAGE = 10_000  # as upstream deleteCollectionPageSize
+
 Validate = Callable[[Object], Awaitable[None]]
+ListPage = Callable[[Context, ListOptions], Awaitable[Listing]]
 
 
 class Deletion(NamedTuple):
@@ -35,7 +41,8 @@ class Deletion(NamedTuple):
 class Deleter:
     """Deletes the objects of one resource."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, list_page: ListPage) -> None:
+        self._list = list_page
         self.resource = writer.resource
         self.writer = writer
         self.records = writer.records
@@ -182,6 +189,44 @@ class Deleter:
             await self._after(ctx, obj)
             return Deletion(record, True, True)
 
+    async def delete_unreadable(self, ctx: Context, name: str) -> None:
+        """Remove an object that cannot be read; refused for one that can (upstream corrupt_obj_deleter.go).
+
+        No precondition, finalizer, admission or hook is asked: there is no object to ask about.
+        """
+        key = storage_key(self.resource, ctx, name)
+        revision = await self.records.unreadable_revision(key, "delete")
+        if revision is None:
+            raise not_found(self.resource.group_resource, name)
+        if revision == 0:
+            why = "unsafe deletion is not allowed because the object is decodable from storage"
+            raise invalid_object_conflict(self.resource.group_resource, name, key, why)
+        if not ctx.dry_run:
+            await self.records.delete_unreadable(key, revision, "delete")
+
+    async def delete_collection(
+        self, ctx: Context, options: Object, list_options: ListOptions, *, validate: Validate | None = None
+    ) -> Listing:
+        """Delete what the list options select and answer with it, as it was. Not atomic; what is gone already is fine."""
+        limited = list_options.limit > 0
+        page = await self._list(ctx, replace(list_options, limit=list_options.limit or COLLECTION_PAGE))
+        first, records = page, list(page.records)
+        while True:
+            for record in page.records:
+                await self._delete_one(ctx, record, options, validate)
+            if limited or not page.continue_token:
+                break
+            page = await self._list(ctx, _next_page(list_options, page.continue_token))
+            records += page.records
+        return first if limited else first._replace(records=records)
+
+    async def _delete_one(self, ctx: Context, record: Record, options: Object, validate: Validate | None) -> None:
+        try:
+            await self.delete(ctx, record.name, options, validate=validate)
+        except StatusError as e:
+            if e.reason != "NotFound":
+                raise
+
     async def delete_finished(self, ctx: Context, name: str, obj: Object, preconditions: Object | None) -> Record:
         """Delete what an update took the last finalizer from; the answer is the updated object.
 
@@ -207,6 +252,10 @@ class Deleter:
     async def _after(self, ctx: Context, obj: Object) -> None:
         if self.writer.hooks is not None:
             await self.writer.hooks.after_delete(ctx, obj)
+
+
+def _next_page(options: ListOptions, continue_token: str) -> ListOptions:
+    return replace(options, limit=COLLECTION_PAGE, continue_token=continue_token, resource_version="", match="")
 
 
 async def _admit(validate: Validate | None, old: Object) -> None:

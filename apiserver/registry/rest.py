@@ -106,6 +106,22 @@ class RecordStorage:
             raise translate(e, self.group_resource, action) from e
         return record.at(revision)
 
+    async def unreadable_revision(self, key: str, action: str) -> int | None:
+        """The revision of what cannot be read at `key`; 0 when it can be read, None when nothing is there."""
+        try:
+            item = (await self._storage.get(key)).item
+        except StorageError as e:
+            raise translate(e, self.group_resource, action) from e
+        if item is None:
+            return None
+        return item.revision if self._make_record(item) is None else 0
+
+    async def delete_unreadable(self, key: str, revision: int, action: str) -> None:
+        try:
+            await self._storage.delete(key, expected=revision)
+        except StorageError as e:
+            raise translate(e, self.group_resource, action) from e
+
     def record(self, item: KeyValue) -> Record:
         """The record of what stands in storage."""
         record = self._make_record(item)

@@ -28,10 +28,9 @@ class Store:
     def __init__(self, resource: Resource, storage: Storage, cacher: Cacher) -> None:
         self.resource = resource
         self.cacher = cacher
-        self._reader = Reader(resource, cacher)
+        self.reader = Reader(resource, cacher)
         self._writer = Writer(resource, RecordStorage(resource, storage, cacher.read_record), cacher.get, self.object)
         self._deleter = Deleter(self._writer, self.list)
-        self.reader = Reader(resource, cacher)
 
     def set_hooks(self, hooks: Hooks | None) -> None:
         """I/O around writes; set once, right after the Store was made, since hooks may need the Store."""
@@ -48,14 +47,6 @@ class Store:
     async def list(self, ctx: Context, options: ListOptions) -> Listing:
         """One page, or everything, of what the options select in ctx.namespace."""
         return await self.reader.list(ctx, options)
-
-    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Record:
-        """One object; a missing one is a 404."""
-        return await self._reader.get(ctx, name, resource_version=resource_version)
-
-    async def list(self, ctx: Context, options: ListOptions) -> Listing:
-        """One page, or all, of what the options select."""
-        return await self._reader.list(ctx, options)
 
     async def create(self, ctx: Context, obj: Object, *, validate: Validate | None = None) -> Record:
         """Store a new object, given in the storage version; `validate` is validating admission."""
