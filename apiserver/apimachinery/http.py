@@ -186,6 +186,29 @@ class StreamResponse:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
+class WebSocket(Protocol):
+    """A front's handle for a WebSocket, in `Request.upgrade` where the client asks for one.
+
+    A handler that wants it returns an UpgradeResponse; its `run` gets the handle and calls `accept` first.
+    """
+
+    async def accept(self, protocols: Sequence[str] = ()) -> str:
+        """Answer the handshake; returns the first of the client's protocols that is among `protocols`, or ""."""
+        ...
+
+    def sink(self, *, text: bool) -> Sink:
+        """A Sink whose frames go out as one message each."""
+        ...
+
+    async def send(self, data: bytes, *, text: bool = False) -> None: ...
+
+    async def receive(self) -> bytes | None:
+        """The next message; None when the peer has closed."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
 @dataclass(slots=True)
 class UpgradeResponse:
     """The front hands the connection to `run(handle)`: its own upgrade handle (a WebSocket, a raw duplex)."""

@@ -14,6 +14,7 @@ from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.http import AnyResponse, Request, RequestInfo, Response, StreamResponse
 from apiserver.apimachinery.rand import Random
+from apiserver.auth.impersonation import Impersonation
 from apiserver.auth.interface import Authenticator, Authorizer
 from apiserver.auth.text import go_quote
 from apiserver.endpoints.filters.audit_id import assign_audit_id
@@ -60,6 +61,7 @@ class RequestPath:
         self._rand = rand
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._impersonation = Impersonation(authorizer)
         self._router = router
         self._paths = paths
         self._metrics = metrics
@@ -108,8 +110,8 @@ class RequestPath:
 
     async def _serve(self, request: Request, info: RequestInfo) -> AnyResponse:
         await authenticate(request, self._authenticator)
-        await impersonate(request, info, self._authorizer)
-        await authorize(request, info, self._authorizer)
+        await impersonate(request, self._impersonation)
+        await authorize(request, self._authorizer)
         response = await self._dispatch(request, info)
         if self._compressor is not None and isinstance(response, Response):
             return compress(request, info, response, self._compressor)

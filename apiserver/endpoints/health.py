@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from apiserver.apimachinery.http import Request, Response
-from apiserver.endpoints.responses import TEXT, text_response
+from apiserver.endpoints.responses import TEXT, plain_not_found, text_response
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +63,14 @@ class Health:
         roots = [f"/{path}" for path in PATHS]
         return roots + [f"/{path}/{check.name}" for check in self._checks for path in check.paths]
 
-    async def serve(self, request: Request) -> Response | None:
-        """The answer to a request under one of PATHS; None when the path names no check."""
+    async def serve(self, request: Request) -> Response:
+        """The answer to a request under one of PATHS; plain 404 when the path names no check."""
         root, _, name = request.path[1:].partition("/")
-        if root not in PATHS:
-            return None
         checks = [check for check in self._checks if root in check.paths]
         if request.path == f"/{root}":
             return await self._all(root, checks, request)
         check = next((c for c in checks if c.name == name), None)
-        return None if check is None else await self._one(check)
+        return plain_not_found() if check is None else await self._one(check)
 
     async def failing(self, root: str) -> list[str]:
         """The names of the checks under `root` that do not hold now."""
