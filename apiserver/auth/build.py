@@ -24,7 +24,12 @@ from apiserver.auth.authenticators.service_account import (
 )
 from apiserver.auth.authenticators.token_file import StaticTokens, read_token_file
 from apiserver.auth.authenticators.x509 import ClientCertificateAuthenticator
+from apiserver.auth.authorizers.node import NodeAuthorizer
+from apiserver.auth.authorizers.policy import Policy
+from apiserver.auth.authorizers.rbac import RBACAuthorizer
+from apiserver.auth.authorizers.resolver import RuleResolver
 from apiserver.auth.authorizers.simple import AlwaysAllow, AlwaysDeny, PathAuthorizer, Superusers
+from apiserver.auth.bootstrap_policy import node_rules
 from apiserver.auth.interface import Authenticator, Authorizer, TokenAuthenticator
 from apiserver.auth.jwt import KeySet
 from apiserver.auth.union import UnionAuthenticator, UnionAuthorizer, UnionTokenAuthenticator
@@ -121,22 +126,31 @@ MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 
 
 class Authorization(NamedTuple):
+    """One authorizer for requests; `rules` answers SelfSubjectRulesReview; `policy` is RBAC's, for escalation checks."""
+
     authorizer: Authorizer
+    rules: RuleResolver
+    policy: Policy
 
 
-def build_authorizer(modes: Sequence[str], always_allow_paths: tuple[str, ...] = ()) -> Authorization:
-    """Raises ValueError for a mode that does not exist."""
+def build_authorizer(modes: Sequence[str], listers: Listers, always_allow_paths: tuple[str, ...] = ()) -> Authorization:
+    """Raises ValueError for a mode that does not exist. The listers are read when the first decision needs them."""
+    rbac = RBACAuthorizer(listers)
     members: list[Authorizer] = [Superusers()]
     if always_allow_paths:
         members.append(PathAuthorizer(always_allow_paths))
-    members += [_mode(mode) for mode in modes]
-    return Authorization(UnionAuthorizer(members))
+    members += [_mode(mode, listers, rbac) for mode in modes]
+    return Authorization(UnionAuthorizer(members), RuleResolver(modes, rbac.policy), rbac.policy)
 
 
-def _mode(mode: str) -> Authorizer:
+def _mode(mode: str, listers: Listers, rbac: RBACAuthorizer) -> Authorizer:
     match mode:
         case "AlwaysAllow":
             return AlwaysAllow()
         case "AlwaysDeny":
             return AlwaysDeny()
-    raise ValueError(f'"{mode}" is not a valid mode')
+        case "Node":
+            return NodeAuthorizer(listers, node_rules)
+        case "RBAC":
+            return rbac
+    raise ValueError(f'authorization-mode "{mode}" is not a valid mode; valid are {", ".join(MODES)}')

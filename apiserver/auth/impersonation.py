@@ -15,6 +15,7 @@ from apiserver.apimachinery.formats import dns1123_subdomain
 from apiserver.apimachinery.http import ANONYMOUS, Headers, Request, UserInfo
 from apiserver.auth.authenticators.groups import AUTHENTICATED, UNAUTHENTICATED
 from apiserver.auth.authenticators.request_header import freeze_extra, unescape_extra_key
+from apiserver.auth.authorizers.node import NODE_PREFIX, NODES_GROUP
 from apiserver.auth.authorizers.simple import MASTERS
 from apiserver.auth.extra_keys import extra_error
 from apiserver.auth.forbidden import forbidden_error
@@ -24,8 +25,6 @@ from apiserver.auth.text import go_quote, go_quotes
 
 USER_HEADER, UID_HEADER, GROUP_HEADER = "impersonate-user", "impersonate-uid", "impersonate-group"
 EXTRA_PREFIX = "impersonate-extra-"
-NODE_PREFIX = "system:node:"
-NODES_GROUP = "system:nodes"
 AUTHENTICATION_GROUP = "authentication.k8s.io"
 MANY = 4  # from so many groups or extra values on, a right to all of them is looked for first
 MAX_REMEMBERED = 10_000
