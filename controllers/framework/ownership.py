@@ -1,0 +1,127 @@
+"""Who owns whom: controller references, adoption and release. Mirrors upstream pkg/controller/controller_ref_manager.go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from apiserver.apimachinery import labels
+from apiserver.apimachinery.errors import StatusError
+from apiserver.apimachinery.objects import Object, controller_of
+from apiserver.client.resources import STRATEGIC_PATCH, ResourceClient
+from controllers.framework.controller import Request
+
+
+def controller_reference(owner: Object, api_version: str, kind: str) -> dict[str, Any]:
+    """The ownerReference that makes `owner` the managing controller of something."""
+    meta = owner["metadata"]
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def is_controlled_by(obj: Object, owner: Object) -> bool:
+    reference = controller_of(obj)
+    return reference is not None and reference["uid"] == owner["metadata"]["uid"]
+
+
+def controller_uid(obj: Object) -> Iterable[str]:
+    """An index function: objects by the uid of what controls them."""
+    reference = controller_of(obj)
+    return (reference["uid"],) if reference is not None else ()
+
+
+def owner_requests(kind: str, group: str) -> Callable[[Object], Iterable[Request]]:
+    """A mapper to the controller of an object, where that is of the given kind."""
+
+    def requests(obj: Object) -> Iterable[Request]:
+        reference = controller_of(obj)
+        if reference is None or reference["kind"] != kind:
+            return ()
+        if reference["apiVersion"].rpartition("/")[0] != group:
+            return ()
+        return (Request(obj["metadata"].get("namespace") or "", reference["name"]),)
+
+    return requests
+
+
+class ControllerReferences:
+    """Claims objects for one owner: adopts matching orphans, releases what no longer matches.
+
+    `can_adopt` reads the owner freshly and raises when it is gone or replaced: nothing is adopted for a ghost.
+    """
+
+    def __init__(
+        self,
+        client: ResourceClient,
+        owner: Object,
+        reference: dict[str, Any],
+        selector: labels.Selector,
+        can_adopt: Callable[[], Awaitable[None]],
+        finalizers: tuple[str, ...] = (),
+    ) -> None:
+        self._client = client
+        self._owner = owner
+        self._reference = reference
+        self._selector = selector
+        self._can_adopt = can_adopt
+        self._finalizers = finalizers
+        self._may_adopt: bool | None = None
+
+    async def claim(
+        self, candidates: Iterable[Object], matches: Callable[[Object], bool] = lambda obj: True
+    ) -> list[Object]:
+        """The objects that are the owner's after adoption and release."""
+        return [obj for obj in candidates if await self._claim(obj, matches)]
+
+    async def _claim(self, obj: Object, matches: Callable[[Object], bool]) -> bool:
+        meta, owner = obj["metadata"], self._owner["metadata"]
+        wanted = self._selector.matches(meta.get("labels") or {}) and matches(obj)
+        reference = controller_of(obj)
+        if reference is not None:
+            if reference["uid"] != owner["uid"]:
+                return False
+            if wanted:
+                return True
+            if not owner.get("deletionTimestamp"):
+                await self._release(obj)
+            return False
+        if owner.get("deletionTimestamp") or not wanted or meta.get("deletionTimestamp"):
+            return False
+        if meta.get("namespace") != owner.get("namespace"):
+            return False
+        return await self._adopt(obj)
+
+    async def _adopt(self, obj: Object) -> bool:
+        if self._may_adopt is None:
+            await self._can_adopt()
+            self._may_adopt = True
+        meta = obj["metadata"]
+        patch: dict[str, Any] = {"ownerReferences": [self._reference], "uid": meta["uid"]}
+        if self._finalizers:
+            patch["finalizers"] = list(self._finalizers)
+        return await self._patch(obj, {"metadata": patch})
+
+    async def _release(self, obj: Object) -> None:
+        meta = obj["metadata"]
+        drop = [{"$patch": "delete", "uid": self._owner["metadata"]["uid"]}]
+        patch: dict[str, Any] = {"ownerReferences": drop, "uid": meta["uid"]}
+        if self._finalizers:
+            patch["$deleteFromPrimitiveList/finalizers"] = list(self._finalizers)
+        await self._patch(obj, {"metadata": patch})
+
+    async def _patch(self, obj: Object, patch: Object) -> bool:
+        """False when the object is gone or is another one by now: nothing to claim then."""
+        meta = obj["metadata"]
+        try:
+            await self._client.patch(meta["name"], meta.get("namespace") or "", patch, type=STRATEGIC_PATCH)
+        except StatusError as error:
+            if error.code == 404 or error.reason == "Invalid":
+                return False
+            raise
+        return True

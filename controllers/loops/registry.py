@@ -1,0 +1,11 @@
+"""The loops of the `controllers` process, in start order: one line each. A loop is one file, or one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controllers.framework.context import Context
+from controllers.framework.manager import Loop
+
+# name as upstream's --controllers knows it → builds the loop
+LOOPS: dict[str, Callable[[Context], Loop]] = {}
