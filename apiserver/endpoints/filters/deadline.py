@@ -6,19 +6,15 @@ One timer serves all requests in flight: a request costs two dict operations, no
 from __future__ import annotations
 
 import asyncio
-import re
 from types import TracebackType
 
+from apiserver.apimachinery.duration import parse_go
 from apiserver.apimachinery.errors import bad_request
 from apiserver.apimachinery.http import Request, Response
-from apiserver.auth.text import go_quote
 from apiserver.endpoints.responses import TEXT
 
 REQUEST_TIMEOUT = 60.0
 SWEEP = 1.0  # how late a request of the common timeout may be noticed
-
-_DURATION = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 # Upstream's timeout handler writes the bare Status, without kind, as text.
 _BODY = (
@@ -35,35 +31,12 @@ def timeout_response() -> Response:
     return Response(504, _BODY, TEXT)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a Go duration (`1m30s`, `250ms`); raises ValueError with Go's message."""
-    body = text.lstrip("+-") if text[:1] in "+-" and len(text) > 1 else text
-    if body == "0":
-        return 0.0
-    total, position = 0.0, 0
-    while position < len(body) and (match := _DURATION.match(body, position)) and body[position] not in "+-":
-        total += float(match[1]) * _UNITS[match[3]]
-        position = match.end()
-    if not body or position != len(body):
-        raise ValueError(_duration_error(text, body))
-    return -total if text.startswith("-") else total
-
-
-def _duration_error(text: str, body: str) -> str:
-    number = re.fullmatch(r"((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))*(\d+(\.\d*)?|\.\d+)([^\d.]*).*", body)
-    if number is None or not body:
-        return f"time: invalid duration {go_quote(text)}"
-    if not number[7]:
-        return f"time: missing unit in duration {go_quote(text)}"
-    return f"time: unknown unit {go_quote(number[7])} in duration {go_quote(text)}"
-
-
 def timeout_of(request: Request) -> float:
     """The seconds this request may take; raises the 400 for a `timeout` that is no duration."""
     if not request.raw_query or "timeout" not in request.query or not (asked := request.query["timeout"]):
         return REQUEST_TIMEOUT
     try:
-        seconds = parse_duration(asked)
+        seconds = parse_go(asked)
     except ValueError as e:
         raise bad_request(f"invalid timeout specified in the request URL - {e}") from None
     return seconds if 0 < seconds < REQUEST_TIMEOUT else REQUEST_TIMEOUT
