@@ -10,7 +10,14 @@ from importlib import import_module
 from apiserver.registry.resource import Resource
 
 # Packages with a RESOURCES table, in the order of upstream's /apis.
-GROUPS: tuple[str, ...] = ("core",)
+GROUPS: tuple[str, ...] = (
+    "core",
+    "authentication",
+    "authorization",
+    "rbac",
+    "scheduling",
+    "coordination",
+)
 
 
 def resources() -> tuple[Resource, ...]:

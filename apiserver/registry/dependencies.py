@@ -28,6 +28,9 @@ class Dependencies:
     authorizer: Any = None  # apiserver.auth.interface.Authorizer
     authenticator: Any = None  # apiserver.auth.interface.TokenAuthenticator
     tokens: Any = None  # apiserver.auth.serviceaccount.TokenIssuer
+    audiences: tuple[str, ...] = ()  # the API server's own: what a TokenReview without audiences means
+    policy: Any = None  # apiserver.auth.authorizers.policy.Policy: RBAC's, for escalation checks
+    rules: Any = None  # apiserver.auth.authorizers.resolver.RuleResolver
     service_ip_ranges: tuple[str, ...] = ("10.96.0.0/12",)
     service_node_ports: tuple[int, int] = (30000, 32767)
     options: dict[str, Any] = field(default_factory=dict)  # flags that single parts read

@@ -1,0 +1,5 @@
+"""scheduling.k8s.io: which pods matter more."""
+
+from apiserver.api.scheduling import priorityclass
+
+RESOURCES = (priorityclass.RESOURCE,)
