@@ -1,0 +1,74 @@
+"""The `controllers` process: every loop over one client and shared informers, under one leader lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apiserver.apimachinery.clock import Clock
+from apiserver.apimachinery.rand import Random
+from apiserver.client.informer import Informers
+from apiserver.client.interface import Transport
+from apiserver.client.leaderelection import LeaderElector, Terms
+from apiserver.client.resources import Client
+from controllers.framework.context import Context
+from controllers.framework.manager import Manager
+from controllers.loops.registry import LOOPS
+
+log = logging.getLogger(__name__)
+
+LEASE = "kube-controller-manager"  # the Go one's: of both only one leads
+
+
+class UnknownController(ValueError):
+    """A name that --controllers does not know; the message names it."""
+
+
+def selected(names: Sequence[str]) -> list[str]:
+    """The loops that `names` asks for, in start order: `*` for all, `-name` leaves one out (upstream's --controllers).
+
+    Raises UnknownController.
+    """
+    for name in names:
+        if name != "*" and name.lstrip("-") not in LOOPS:
+            raise UnknownController(f"{name!r} is not in the list of known controllers")
+    everything = "*" in names
+    return [name for name in LOOPS if f"-{name}" not in names and (everything or name in names)]
+
+
+@dataclass
+class Options:
+    """`loops`: names as `--controllers` takes them. `settings`: what single loops read from their Context."""
+
+    identity: str
+    loops: Sequence[str] = ("*",)
+    leader_elect: bool = True
+    terms: Terms = field(default_factory=Terms)
+    settings: dict[str, Any] = field(default_factory=dict)
+    detect_mutations: bool = False
+
+
+async def run(transport: Transport, clock: Clock, rand: Random, options: Options) -> None:
+    """Work until cancelled. When the lease is lost everything stops, and the wait for it begins anew."""
+    client = Client(transport, user_agent="kube-controller-manager/pocketkube")
+
+    async def lead() -> None:
+        informers = Informers(client, rand, detect_mutations=options.detect_mutations)
+        context = Context(client, informers, clock, rand, dict(options.settings))
+        manager = Manager(context, [LOOPS[name](context) for name in selected(options.loops)])
+        try:
+            await manager.run()
+        finally:
+            await context.close()
+
+    if not options.leader_elect:
+        await lead()
+        return
+    elector = LeaderElector(client, clock, rand, name=LEASE, identity=options.identity, terms=options.terms)
+    while True:
+        await elector.run(lead)
+        log.warning("not leading any more", extra={"lease": LEASE})
+        await asyncio.sleep(options.terms.retry_period)
