@@ -1,6 +1,7 @@
 """The file: an SQLite database in WAL mode with one row per revision.
 
-    kv(revision, key, previous, deleted, expires, checksum, value)      meta(name, value): floor, compacted, cleaned
+    kv(revision, key, previous, deleted, expires, checksum, value)
+    meta(name, value, checksum): Facts
 
 All of this blocks; each connection belongs to one thread.
 """
@@ -9,9 +10,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from apiserver.storage.embedded.errors import corrupt
+from apiserver.storage.embedded.rows import BrokenRow
 from apiserver.storage.interface import Unavailable
 
 FILE = "store.db"
@@ -29,10 +33,37 @@ CREATE TABLE kv (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, previous INTEG
                  deleted INTEGER NOT NULL, expires REAL, checksum INTEGER NOT NULL, value BLOB);
 CREATE INDEX kv_by_key ON kv (key, revision, deleted);
 CREATE INDEX kv_by_expiry ON kv (expires, key) WHERE expires IS NOT NULL;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('floor', {FIRST_REVISION}), ('compacted', 0), ('cleaned', 0);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
 COMMIT;
 """
+
+
+class Facts(NamedTuple):
+    """The revisions that stand apart from the rows."""
+
+    floor: int  # the store is at least here
+    compacted: int
+    cleaned: int  # up to here, what compaction made unreachable has been deleted
+
+
+def read_facts(connection: sqlite3.Connection) -> Facts:
+    """Raises BrokenRow."""
+    rows = connection.execute("SELECT name, value, checksum FROM meta").fetchall()
+    if sorted(row[0] for row in rows) != sorted(Facts._fields):
+        raise BrokenRow("a revision is missing in meta")
+    if broken := [name for name, value, checksum in rows if checksum != _checksum(name, value)]:
+        raise BrokenRow(f"the {broken[0]} revision is damaged")
+    return Facts(**{name: value for name, value, _ in rows})
+
+
+def write_facts(connection: sqlite3.Connection, facts: Facts) -> None:
+    rows = [(name, value, _checksum(name, value)) for name, value in facts._asdict().items()]
+    values = [column for row in rows for column in row]
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?,?),(?,?,?),(?,?,?)", values)
+
+
+def _checksum(name: str, value: object) -> int:
+    return zlib.crc32(f"{name} {value}".encode())
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -57,6 +88,7 @@ def create(directory: Path) -> None:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = connect(new)
     connection.executescript(_SCHEMA)
+    write_facts(connection, Facts(FIRST_REVISION, 0, 0))
     connection.close()
     new.rename(path)
     sync_directory(directory)

@@ -15,6 +15,8 @@ from apiserver.storage.embedded.reader import Reader
 from apiserver.storage.embedded.writer import Loaded, Writer
 from apiserver.storage.interface import Unavailable
 
+VERIFIED_AT_ONCE = 8 << 20  # bytes: some 20 ms; larger files are verified in the background
+
 
 class Opened(NamedTuple):
     path: Path
@@ -23,7 +25,7 @@ class Opened(NamedTuple):
     reader: Reader
     lookup: Reader
     loaded: Loaded
-    unclean: bool  # the last owner was killed
+    verified: bool  # the structure of all of the file
 
 
 def open_directory(directory: Path, quota_bytes: int) -> Opened:
@@ -45,10 +47,12 @@ def _open(path: Path, lock: DirectoryLock, quota_bytes: int) -> Opened:
             raise corrupt(path, "missing beside its log")
         create(path.parent)
     check_header(path)
-    unclean = wal_bytes(path) > 0
     writer = Writer(path, quota_bytes)
     try:
-        return Opened(path, lock, writer, Reader(path), Reader(path), writer.load(), unclean)
+        reader = Reader(path)
+        if verified := path.stat().st_size + wal_bytes(path) <= VERIFIED_AT_ONCE:
+            reader.check()
+        return Opened(path, lock, writer, reader, Reader(path), writer.load(), verified)
     except BaseException:
         writer.close()
         raise

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from apiserver.storage.embedded.database import connect
+from apiserver.storage.embedded.database import connect, read_facts
 from apiserver.storage.embedded.errors import corrupt, translated
 from apiserver.storage.embedded.rows import COLUMNS, Row, parse
 from apiserver.storage.interface import Compacted, KeyValue, ListResult
@@ -14,13 +14,11 @@ from apiserver.storage.keys import prefix_end
 
 BYTES_PER_READ = 4 << 20  # of history read at once
 
-# The newest version of each key of a range as of a revision, from the index alone. Any blob sorts behind any text.
-_VERSIONS = """SELECT key, MAX(revision) AS revision, deleted FROM kv INDEXED BY kv_by_key
-               WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key"""
-_LIST = f"""SELECT newest.key, {", ".join(f"kv.{c}" for c in COLUMNS.split(", "))}
-            FROM ({_VERSIONS}) AS newest CROSS JOIN kv ON kv.revision = newest.revision
-            WHERE NOT newest.deleted ORDER BY newest.key LIMIT ?"""
-_COUNT = f"SELECT COUNT(*) FROM ({_VERSIONS}) WHERE NOT deleted AND key > ?"
+# The newest version of each key of a range as of a revision, from the index alone.
+_VERSIONS = """SELECT key, MAX(revision), deleted FROM kv INDEXED BY kv_by_key
+               WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key HAVING NOT deleted"""
+_LIST = f"{_VERSIONS} ORDER BY key LIMIT ?"
+_COUNT = f"SELECT COUNT(*) FROM ({_VERSIONS})"
 _EVENTS = f"SELECT {COLUMNS} FROM kv WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?"
 _ROW = f"SELECT {COLUMNS} FROM kv WHERE revision = ?"
 
@@ -55,19 +53,19 @@ class Reader:
                 raise Compacted(compacted)
             at = revision or max(newest, compacted)
             low, end = max(prefix, start), prefix_end(prefix)
-            high: str | bytes = b"" if end is None else end
-            found = self._connection.execute(_LIST, (low, high, at, limit or -1))
-            items = [self._listed(columns) for columns in found]
+            high: str | bytes = b"" if end is None else end  # any blob sorts behind any text
+            found = self._connection.execute(_LIST, (low, high, at, limit or -1)).fetchall()
+            items = [self._listed(key, version) for key, version, _ in found]
             remaining = 0
             if limit and len(items) == limit:
-                last = items[-1].key
-                remaining = self._connection.execute(_COUNT, (last, high, at, last)).fetchone()[0]
+                behind = (items[-1].key + "\0", high, at)
+                remaining = self._connection.execute(_COUNT, behind).fetchone()[0]
             return ListResult(items, at, remaining)
 
-    def _listed(self, columns: tuple[object, ...]) -> KeyValue:
-        row = parse(columns[1:])
-        if row.key != columns[0]:
-            raise corrupt(self._path, f"the index is wrong about revision {row.revision}")
+    def _listed(self, key: str, revision: int) -> KeyValue:
+        row = self.row(revision)
+        if row.key != key or row.deleted:
+            raise corrupt(self._path, f"the index is wrong about revision {revision}")
         return row.item()
 
     def history(self, after: int, upto: int, limit: int) -> History:
@@ -88,18 +86,28 @@ class Reader:
                     return History(found, replaced, row.revision)
             return History(found, replaced, found[-1].revision if len(found) == limit else upto)
 
-    def checkpoint(self) -> tuple[int, int]:
-        """Copy what is in the log into the file; how many pages the log has, and how many of them are copied."""
+    def count(self) -> int:
         with translated(self._path):
-            _, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            return pages, copied
+            rows: int = self._connection.execute("SELECT COUNT(*) FROM kv").fetchone()[0]
+            return rows
+
+    def checkpoint(self) -> int:
+        """Copy what is in the log into the file, as far as nobody has to wait; how many pages the log has."""
+        with translated(self._path):
+            pages: int = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+            return pages
 
     def check(self) -> None:
-        """Read the whole file and verify its structure; raises CorruptStore."""
+        """Read the whole file and verify its structure, but not the values; raises CorruptStore."""
         with translated(self._path):
             found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
                 raise corrupt(self._path, found.splitlines()[-1])
+
+    def check_rows(self) -> None:
+        with translated(self._path):
+            for columns in self._connection.execute(f"SELECT {COLUMNS} FROM kv"):
+                parse(columns)
 
     def copy_to(self, target: Path) -> None:
         """Write a compact copy, as of now, into an empty file."""
@@ -122,8 +130,11 @@ class _Snapshot:
 
     def __enter__(self) -> int:
         self._connection.execute("BEGIN")
-        row: tuple[int] = self._connection.execute("SELECT value FROM meta WHERE name = 'compacted'").fetchone()
-        return row[0]
+        try:
+            return read_facts(self._connection).compacted
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._connection.in_transaction:

@@ -74,11 +74,12 @@ def _revision(path: Path) -> int:
 
 
 def _jump(path: Path, floor: int) -> int:
+    with translated(path), closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")  # a copy comes without
     with closing(Reader(path)) as reader:
         reader.check()
+        reader.check_rows()
     with closing(Writer(path)) as writer:
         revision = max(writer.load().revision + MIN_JUMP, floor)
-    with translated(path), closing(connect(path)) as connection:
-        connection.execute("UPDATE meta SET value = ? WHERE name IN ('floor', 'compacted')", (revision,))
-        connection.execute("PRAGMA journal_mode = WAL")
+        writer.jump(revision)
     return revision

@@ -71,9 +71,10 @@ class EmbeddedStorage:
         self._checkpoints = Checkpoints(opened.path, opened.writer, commits)
         self._to_clean = asyncio.Event()
         self._to_clean.set()  # the last owner may not have come to the end of it
+        self._cleaned = asyncio.Event()
         self._tasks = TaskOwner("embedded storage")
         self._tasks.create_task(self._clean(), name="clean")
-        if opened.unclean:
+        if not opened.verified:
             self._tasks.create_task(self._verify(), name="verify")
         for deadline, key, revision in loaded.deadlines:
             self._expiry.add(key, revision, deadline)
@@ -179,7 +180,12 @@ class EmbeddedStorage:
         await self._worker.run(partial(self._opened.writer.mark_compacted, revision))
         self._compacted = max(self._compacted, revision)
         self._changed.notify()
+        self._cleaned.clear()
         self._to_clean.set()
+
+    async def cleaned(self) -> None:
+        """Wait until what compaction made unreachable is gone from the file."""
+        await self._cleaned.wait()
 
     async def _clean(self) -> None:
         """Remove what compaction made unreachable, slice by slice, at most half of the time."""
@@ -189,6 +195,8 @@ class EmbeddedStorage:
             began = time.monotonic()
             try:
                 if not await self._worker.run(self._opened.writer.clean_slice):
+                    if not self._to_clean.is_set():
+                        self._cleaned.set()
                     continue
                 delay = time.monotonic() - began
             except Unavailable as e:
@@ -198,7 +206,7 @@ class EmbeddedStorage:
             await asyncio.sleep(delay)
 
     async def _verify(self) -> None:
-        """After a crash, read the file once in the background: better to stop than to serve what was not written."""
+        """Read a large file once in the background: better to stop than to serve what was not written."""
         try:
             await self._checkpoints.verify()
         except CorruptStore as e:
@@ -210,6 +218,10 @@ class EmbeddedStorage:
         with new_file(Path(target)) as new:
             await self._checkpoints.copy_to(new)
 
+    async def rows(self) -> int:
+        """How many revisions the file holds, those that compaction has yet to remove included."""
+        return await self._reading.run(self._opened.reader.count)
+
     # Outcomes of commits.
 
     def _committed(self, rows: Sequence[Row]) -> None:
@@ -219,7 +231,7 @@ class EmbeddedStorage:
             if row.expires is not None:
                 self._expiry.add(row.key, row.revision, row.expires)
         self._changed.notify()
-        self._checkpoints.after_commit()
+        self._checkpoints.after_commit(rows)
 
     def _commit_failed(self, error: BaseException) -> None:
         if isinstance(error, RECOVERABLE):

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from apiserver.storage.embedded.database import connect
-from apiserver.storage.embedded.errors import corrupt, translated
+from apiserver.storage.embedded.database import Facts, connect, read_facts, write_facts
+from apiserver.storage.embedded.errors import translated
 from apiserver.storage.embedded.rows import COLUMNS, Row
 
 ROWS_PER_COMMIT = 128
-REVISIONS_PER_SLICE = 200  # cleaned at once between two commits: a few ms
+REVISIONS_PER_SLICE = 100  # cleaned at once between two commits: a few ms
 LOG_BYTES_KEPT = 16 << 20
 
 
@@ -43,15 +43,13 @@ class Writer:
     def load(self) -> Loaded:
         with translated(self._path):
             execute = self._connection.execute
-            meta = dict(execute("SELECT name, value FROM meta"))
+            facts = read_facts(self._connection)
             newest = execute("SELECT MAX(revision) FROM kv").fetchone()[0] or 0
             versions = execute("SELECT key, MAX(revision), deleted FROM kv INDEXED BY kv_by_key GROUP BY key")
             keys = {key: revision for key, revision, deleted in versions if not deleted}
             rows = execute("SELECT expires, key, revision FROM kv WHERE expires IS NOT NULL").fetchall()
-        if missing := {"floor", "compacted", "cleaned"} - meta.keys():
-            raise corrupt(self._path, f"no {min(missing)} revision")
         deadlines = [row for row in rows if keys.get(row[1]) == row[2]]
-        return Loaded(max(newest, meta["floor"], meta["compacted"]), meta["compacted"], keys, deadlines)
+        return Loaded(max(newest, facts.floor, facts.compacted), facts.compacted, keys, deadlines)
 
     def commit(self, rows: Sequence[Row]) -> None:
         """Make rows durable, all or none."""
@@ -61,7 +59,13 @@ class Writer:
 
     def mark_compacted(self, revision: int) -> None:
         with translated(self._path):
-            self._connection.execute("UPDATE meta SET value = MAX(value, ?) WHERE name = 'compacted'", (revision,))
+            facts = read_facts(self._connection)
+            write_facts(self._connection, facts._replace(compacted=max(revision, facts.compacted)))
+
+    def jump(self, floor: int) -> None:
+        """Go on from `floor`, with everything before it compacted."""
+        with translated(self._path):
+            write_facts(self._connection, Facts(floor, floor, 0))
 
     def clean_slice(self) -> bool:
         """Delete some rows that compaction made unreachable; False when there are none left.
@@ -70,17 +74,17 @@ class Writer:
         """
         with translated(self._path):
             execute = self._connection.execute
-            meta = dict(execute("SELECT name, value FROM meta"))
-            low = execute("SELECT MIN(revision) FROM kv WHERE revision > ?", (meta["cleaned"],)).fetchone()[0]
-            if low is None or low > meta["compacted"]:
+            facts = read_facts(self._connection)
+            low = execute("SELECT MIN(revision) FROM kv WHERE revision > ?", (facts.cleaned,)).fetchone()[0]
+            if low is None or low > facts.compacted:
                 return False
-            high = min(low + REVISIONS_PER_SLICE - 1, meta["compacted"])
+            high = min(low + REVISIONS_PER_SLICE - 1, facts.compacted)
             execute("BEGIN")
             try:
                 slice_ = "kv WHERE revision BETWEEN ? AND ?"
                 execute(f"DELETE FROM kv WHERE revision IN (SELECT previous FROM {slice_})", (low, high))
                 execute(f"DELETE FROM {slice_} AND deleted", (low, high))
-                execute("UPDATE meta SET value = ? WHERE name = 'cleaned'", (high,))
+                write_facts(self._connection, facts._replace(cleaned=high))
                 execute("COMMIT")
             except BaseException:
                 self.rollback()
