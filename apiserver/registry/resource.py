@@ -139,8 +139,12 @@ class Resource:
     storage_prefix: str = ""  # default: /registry/<plural> for built-ins
     storage_group_version: str = ""  # apiVersion of the stored form, default group/storage_version (events: "v1")
     columns: tuple[Column, ...] = ()
+    row_conditions: Callable[[Object], list[Any]] | None = None  # a table row's conditions (pods that are done)
+    # What an object of the kind shows beside metadata when it is empty, as bookmarks do: {"spec": {}, "status": {}}.
+    empty: Mapping[str, Any] = field(default_factory=dict)
     # Field selectors beyond metadata.name / metadata.namespace, in order: path → value of an object.
     selectable: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
+    field_aliases: Mapping[str, str] = field(default_factory=dict)  # old names of selectable fields (pods: spec.host)
     watch_index: str = ""  # a selectable field worth an index of watchers (pods: spec.nodeName)
     subresources: tuple[Subresource, ...] = ()
     convert: Convert | None = None  # where there is more than one version

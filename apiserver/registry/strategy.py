@@ -90,6 +90,11 @@ class Strategy:
         """Paths a writer through this strategy never owns, e.g. (("status",),) (upstream GetResetFields)."""
         return (("status",),) if self.has_status else ()
 
+    def owned_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        """Where not empty: the only paths a writer through this strategy may own, "*" for any element of a list
+        (upstream GetResetFieldsFilter; pods/resize, pods/ephemeralcontainers)."""
+        return ()
+
 
 class StatusStrategy(Strategy):
     """The strategy of a `/status` subresource over `parent`: spec and most metadata stay as they were."""
