@@ -32,6 +32,7 @@ from apiserver.auth.authorizers.simple import AlwaysAllow, AlwaysDeny, PathAutho
 from apiserver.auth.bootstrap_policy import node_rules
 from apiserver.auth.interface import Authenticator, Authorizer, TokenAuthenticator
 from apiserver.auth.jwt import KeySet
+from apiserver.auth.token_review import TokenReviewer
 from apiserver.auth.union import UnionAuthenticator, UnionAuthorizer, UnionTokenAuthenticator
 from apiserver.registry.listers import Listers
 
@@ -58,11 +59,10 @@ class AuthenticationConfig:
 
 
 class Authentication(NamedTuple):
-    """What a server needs: one for requests, one for TokenReview, and what it says about its keys."""
+    """What a server needs: one for requests, one for TokenReview (it is Dependencies.authenticator)."""
 
     requests: Authenticator
     tokens: TokenAuthenticator
-    audiences: tuple[str, ...]
 
 
 def build_authenticator(config: AuthenticationConfig) -> Authentication:
@@ -75,7 +75,8 @@ def build_authenticator(config: AuthenticationConfig) -> Authentication:
     members.append(BearerAuthenticator(tokens, config.audiences))
     members.append(WebSocketAuthenticator(tokens, config.audiences))
     otherwise = AnonymousAuthenticator() if config.anonymous else None
-    return Authentication(UnionAuthenticator(members, otherwise), tokens, config.audiences)
+    reviewer = TokenReviewer(tokens, config.audiences, anonymous=config.anonymous)
+    return Authentication(UnionAuthenticator(members, otherwise), reviewer)
 
 
 def _pool(config: AuthenticationConfig) -> IssuerPool | None:
@@ -136,10 +137,10 @@ class Authorization(NamedTuple):
 def build_authorizer(modes: Sequence[str], listers: Listers, always_allow_paths: tuple[str, ...] = ()) -> Authorization:
     """Raises ValueError for a mode that does not exist. The listers are read when the first decision needs them."""
     rbac = RBACAuthorizer(listers)
-    members: list[Authorizer] = [Superusers()]
+    members: list[tuple[str, Authorizer]] = [("kubernetes.io/system-privileged-group", Superusers())]
     if always_allow_paths:
-        members.append(PathAuthorizer(always_allow_paths))
-    members += [_mode(mode, listers, rbac) for mode in modes]
+        members.append(("paths", PathAuthorizer(always_allow_paths)))
+    members += [(mode.lower(), _mode(mode, listers, rbac)) for mode in modes]
     return Authorization(UnionAuthorizer(members), RuleResolver(modes, rbac.policy), rbac.policy)
 
 

@@ -66,17 +66,17 @@ class UnionTokenAuthenticator:
 
 
 class UnionAuthorizer:
-    """Asks in order until one allows or denies; the reasons of those without an opinion are joined by lines."""
+    """Asks in order until one allows or denies; the reasons of those without an opinion are joined, each by its name."""
 
-    def __init__(self, members: Sequence[Authorizer]) -> None:
+    def __init__(self, members: Sequence[tuple[str, Authorizer]]) -> None:
         self._members = tuple(members)
 
     async def authorize(self, attributes: AuthorizerAttributes) -> Decision:
         reasons: list[str] = []
-        for member in self._members:
+        for name, member in self._members:
             decision = await member.authorize(attributes)
             if decision.verdict != NO_OPINION:
                 return decision
             if decision.reason:
-                reasons.append(decision.reason)
+                reasons.append(f"{name}: {decision.reason}")
         return Decision(NO_OPINION, "\n".join(reasons))

@@ -28,7 +28,6 @@ class Dependencies:
     authorizer: Any = None  # apiserver.auth.interface.Authorizer
     authenticator: Any = None  # apiserver.auth.interface.TokenAuthenticator
     tokens: Any = None  # apiserver.auth.serviceaccount.TokenIssuer
-    audiences: tuple[str, ...] = ()  # the API server's own: what a TokenReview without audiences means
     policy: Any = None  # apiserver.auth.authorizers.policy.Policy: RBAC's, for escalation checks
     rules: Any = None  # apiserver.auth.authorizers.resolver.RuleResolver
     service_ip_ranges: tuple[str, ...] = ("10.96.0.0/12",)

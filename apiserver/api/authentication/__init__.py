@@ -1,5 +1,5 @@
-"""authentication.k8s.io: who am I, who is this token."""
+"""authentication.k8s.io: who am I, whose is this token."""
 
-from apiserver.registry.resource import Resource
+from apiserver.api.authentication import selfsubjectreview, tokenreview
 
-RESOURCES: tuple[Resource, ...] = ()
+RESOURCES = (selfsubjectreview.RESOURCE, tokenreview.RESOURCE)

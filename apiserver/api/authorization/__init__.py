@@ -1,5 +1,5 @@
 """authorization.k8s.io: may I, may they."""
 
-from apiserver.registry.resource import Resource
+from apiserver.api.authorization import reviews, rules_review
 
-RESOURCES: tuple[Resource, ...] = ()
+RESOURCES = (reviews.LOCAL, reviews.SELF, rules_review.RESOURCE, reviews.SUBJECT)
