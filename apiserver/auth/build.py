@@ -63,6 +63,7 @@ class Authentication(NamedTuple):
 
     requests: Authenticator
     tokens: TokenAuthenticator
+    audiences: tuple[str, ...]  # the API server's own
 
 
 def build_authenticator(config: AuthenticationConfig) -> Authentication:
@@ -76,7 +77,7 @@ def build_authenticator(config: AuthenticationConfig) -> Authentication:
     members.append(WebSocketAuthenticator(tokens, config.audiences))
     otherwise = AnonymousAuthenticator() if config.anonymous else None
     reviewer = TokenReviewer(tokens, config.audiences, anonymous=config.anonymous)
-    return Authentication(UnionAuthenticator(members, otherwise), reviewer)
+    return Authentication(UnionAuthenticator(members, otherwise), reviewer, config.audiences)
 
 
 def _pool(config: AuthenticationConfig) -> IssuerPool | None:
