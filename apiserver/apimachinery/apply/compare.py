@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from apiserver.apimachinery.apply.elements import SELF
 from apiserver.apimachinery.apply.sets import EMPTY, FieldSet, recursive_difference, sorted_set, union
-from apiserver.apimachinery.apply.types import ATOMIC, GRANULAR, KEYED, SET, Type, TypedError
+from apiserver.apimachinery.apply.types import GRANULAR, KEYED, SET, Type, TypedError
 
 
 class Comparison(NamedTuple):
@@ -41,35 +41,59 @@ def compare(left: Any, right: Any, type: Type) -> Comparison:
 
 def node_of_new(value: Any, type: Type) -> FieldSet:
     """The node of a part that only one side has: itself and everything in it."""
-    if isinstance(value, dict) and type.map == GRANULAR:
-        if not value:
-            return EMPTY
-        node, deep = type.shape(tuple(value))
-        if not deep:
-            return node
-        copied = False
-        for name, element, part in deep:
-            inner = value[name]
-            if inner and isinstance(inner, dict | list):
-                below = node_of_new(inner, part)
-                if below:
-                    if not copied:
-                        node = node.copy()
-                        copied = True
-                    node[element] = below
-        return node
-    if isinstance(value, list) and value and type.list in (KEYED, SET):
-        return _node_of_items(value, type)
+    if not value:
+        return EMPTY
+    if value.__class__ is dict:
+        return _node_of_map(value, type) if type.map == GRANULAR else EMPTY
+    if value.__class__ is list:
+        return _node_of_items(value, type) if type.list in (KEYED, SET) else EMPTY
     return EMPTY
 
 
+def _node_of_map(value: dict[str, Any], type: Type) -> FieldSet:
+    names = tuple(value)
+    node, deep = type.shapes.get(names) or type.shape(names)
+    if not deep:
+        return node
+    copied = False
+    for name, element, part in deep:
+        inner = value[name]
+        if not inner:
+            continue
+        kind = inner.__class__
+        if kind is dict:
+            below = _node_of_map(inner, part) if part.map == GRANULAR else None
+        elif kind is list:
+            below = _node_of_items(inner, part) if part.list in (KEYED, SET) else None
+        else:
+            continue
+        if below is not None:
+            if not copied:
+                node = node.copy()
+                copied = True
+            node[element] = below
+    return node
+
+
 def _node_of_items(items: list[Any], type: Type) -> FieldSet:
+    elements = _elements(items, type)
     part = type.items
+    granular = part.map == GRANULAR
     node: FieldSet = {SELF: EMPTY}
-    for i, item in enumerate(items):
-        element = _element(type, i, item)
-        node[element] = EMPTY if element in node else node_of_new(item, part)
-    return node if len(node) == 2 else sorted_set(node)
+    for element, i in type.orders.get(elements) or type.order(elements):
+        item = items[i]
+        if i >= 0 and granular and item and item.__class__ is dict:
+            node[element] = _node_of_map(item, part)
+        else:
+            node[element] = EMPTY
+    return node
+
+
+def _elements(items: list[Any], type: Type) -> tuple[str, ...]:
+    try:
+        return tuple([type.element(item) for item in items])
+    except TypedError:
+        return tuple([_element(type, i, item) for i, item in enumerate(items)])
 
 
 def _element(type: Type, index: int, item: Any) -> str:
@@ -130,7 +154,7 @@ def _compare_as(kind: str, left: Any, right: Any, type: Type, found: Changes) ->
         if left_map or right_map:
             _compare_maps(left_map, right_map, type, found)
             return False
-    elif kind == "list" and type.list != ATOMIC:
+    elif kind == "list" and type.list in (KEYED, SET):
         left_list = left if isinstance(left, list) else []
         right_list = right if isinstance(right, list) else []
         if left_list or right_list:
@@ -149,12 +173,17 @@ def _compare_maps(left: dict[str, Any], right: dict[str, Any], type: Type, found
             below = Changes()
             leaf = _compare(old, new, type.part(name), below)
             found.adopt(f"f:{name}", below, leaf)
-    for name, new in right.items():
-        if name not in left:
-            found.added[f"f:{name}"] = node_of_new(new, type.part(name))
+    fresh = {name: new for name, new in right.items() if name not in left}
+    if fresh:
+        found.added.update(_node_of_map(fresh, type))
+        del found.added[SELF]
 
 
 def _compare_lists(left: list[Any], right: list[Any], type: Type, found: Changes) -> None:
+    if not left:
+        found.added.update(_node_of_items(right, type))
+        del found.added[SELF]
+        return
     part = type.items
     old, new = _by_element(left, type), _by_element(right, type)
     for element, before in old.items():

@@ -108,10 +108,8 @@ def _value_key(value: Any) -> tuple[Any, ...]:
 
 def in_order(elements: Iterable[str]) -> list[str]:
     """Elements of one level, sorted."""
-    listed = list(elements)
-    if all(element[:2] == "f:" or element == SELF for element in listed):
-        listed.sort()
-    else:
+    listed = sorted(elements)
+    if listed and listed[-1] > "f;":  # "f;" comes right after all of "f:…": there are other kinds
         listed.sort(key=sort_key)
     return listed
 

@@ -102,8 +102,8 @@ class FieldManager:
         given = meta.pop("managedFields", None)
         current = ((live or {}).get("metadata") or {}).get("managedFields") or []
         try:
-            owners = self._owners(current, None if subresource else given)
-            if owners or live is None:
+            owners, tracked = self._owners(current, None if subresource else given)
+            if tracked or live is None:
                 key = key_for(manager or "unknown", UPDATE, api_version, subresource)
                 owners = self._updated(live, new, owners, key, api_version, now, reset_fields)
             entries = write_entries(owners)
@@ -112,20 +112,20 @@ class FieldManager:
         if entries:
             meta["managedFields"] = entries
 
-    def _owners(self, current: list[Entry], given: Any) -> Owners:
-        """The owners a write starts from: the client's entries where it sent good ones, else the live object's."""
+    def _owners(self, current: list[Entry], given: Any) -> tuple[Owners, bool]:
+        """The owners a write starts from: the client's entries where it sent good ones, else the live object's;
+        and whether there were any entries (of versions gone by, too)."""
         if given is not None and given != current:
             if is_reset(given):
-                return {}
+                return {}, False
             try:
-                if owners := self._read(given):
-                    return owners
+                return self._read(given), True
             except BadManagedFields:
                 pass
         try:
-            return self._read(current)
+            return self._read(current), bool(current)
         except BadManagedFields:
-            return {}
+            return {}, False
 
     def _updated(
         self,
@@ -169,12 +169,13 @@ class FieldManager:
         what does not fit the schema. The result still has to be decoded and defaulted; it may hold nulls.
         """
         self._check_applied(applied, api_version)
+        entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
         try:
-            owners = self._read((((live or {}).get("metadata") or {}).get("managedFields")) or [])
+            owners = self._read(entries)
         except BadManagedFields as e:
             raise StatusError(500, "", f"failed to decode managed fields: {e}") from e
         base = self._empty_object(api_version) if live is None else self._to_version(live, api_version)
-        if not owners and live is not None:
+        if not entries and live is not None:
             before = key_for(BEFORE_FIRST_APPLY, UPDATE, api_version, subresource)
             owners = self._updated(None, live, {}, before, api_version, now, reset_fields)
         key = key_for(manager or "unknown", APPLY, api_version, subresource)
@@ -192,13 +193,15 @@ class FieldManager:
         if applied.get("apiVersion") != api_version or applied.get("kind") != self.kind:
             gvk = _go_gvk(applied.get("apiVersion") or "", applied.get("kind") or "")
             raise bad_request(f"invalid object type: {gvk}")
-        if isinstance((applied.get("metadata") or {}).get("managedFields"), list):
+        meta = applied.get("metadata")
+        meta = meta if isinstance(meta, dict) else {}
+        if isinstance(meta.get("managedFields"), list):
             raise bad_request("metadata.managedFields must be nil")
         try:
             validate(applied, self._type(api_version))
         except TypedError as e:
-            meta = applied.get("metadata") or {}
-            described = f"{meta.get('namespace') or ''}/{meta.get('name') or ''}; {_go_gvk(api_version, self.kind)}"
+            namespace, name = [v if isinstance(v := meta.get(k), str) else "" for k in ("namespace", "name")]
+            described = f"{namespace}/{name}; {_go_gvk(api_version, self.kind)}"
             raise StatusError(500, "", f"failed to create typed patch object ({described}): {e}") from e
 
     def _merged(

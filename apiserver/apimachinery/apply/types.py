@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.apimachinery.apply.elements import SELF, key_element, value_element
+from apiserver.apimachinery.apply.elements import SELF, in_order, key_element, value_element
 from apiserver.apimachinery.apply.sets import EMPTY, FieldSet, sorted_set
 from apiserver.apimachinery.schema import (
     ANY,
@@ -32,6 +32,7 @@ NUMERIC, TEXT, TRUTH, UNTYPED = "numeric", "string", "boolean", "untyped"  # sca
 MAX_REMEMBERED = 1024  # a type's memos are emptied when they hold more
 
 Shape = tuple[FieldSet, tuple[tuple[str, str, "Type"], ...]]
+Order = tuple[tuple[str, int], ...]
 
 _RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _SCALARS = {INTEGER: NUMERIC, NUMBER: NUMERIC, BOOLEAN: TRUTH, QUANTITY: UNTYPED}
@@ -68,13 +69,19 @@ class Type:
         self._fields: dict[str, Type] = {}
         self._other: Schema | Type | None = None
         self._preserve = False  # parts inherit x-kubernetes-preserve-unknown-fields
-        self._shapes: dict[tuple[str, ...], Shape] = {}
-        self._elements: dict[str, str] = {}
+        self.shapes: dict[tuple[str, ...], Shape] = {}
+        self.orders: dict[tuple[str, ...], Order] = {}
+        self._elements: dict[Any, str] = {}
+        self._items_type: Type | None = None
 
     @property
     def items(self) -> Type:
         """What a list's items are."""
-        return self._types.untyped if self._items is None else self._types.of(self._items, self._preserve)
+        found = self._items_type
+        if found is None:
+            found = self._types.untyped if self._items is None else self._types.of(self._items, self._preserve)
+            self._items_type = found
+        return found
 
     @property
     def other(self) -> Type | None:
@@ -102,18 +109,30 @@ class Type:
 
     def shape(self, names: tuple[str, ...]) -> Shape:
         """The node of a map with these fields as if all were leaves, and those fields that may be more."""
-        found = self._shapes.get(names)
+        found = self.shapes.get(names)
         if found is None:
             found = self._make_shape(names)
-            if len(self._shapes) >= MAX_REMEMBERED:
-                self._shapes.clear()
-            self._shapes[names] = found
+            if len(self.shapes) >= MAX_REMEMBERED:
+                self.shapes.clear()
+            self.shapes[names] = found
         return found
 
     def _make_shape(self, names: tuple[str, ...]) -> Shape:
         node = sorted_set({SELF: EMPTY, **{f"f:{name}": EMPTY for name in names}})
         parts = [(name, f"f:{name}", self.part(name)) for name in names]
         return node, tuple([part for part in parts if part[2].is_deep])
+
+    def order(self, elements: tuple[str, ...]) -> Order:
+        """The elements of a list's items in order, each once, with its item's index; -1 for what is there twice."""
+        found = self.orders.get(elements)
+        if found is None:
+            index = {element: i for i, element in reversed(list(enumerate(elements)))}
+            doubles = {element for i, element in enumerate(elements) if index[element] != i}
+            found = tuple([(e, -1 if e in doubles else index[e]) for e in in_order(index)])
+            if len(self.orders) >= MAX_REMEMBERED:
+                self.orders.clear()
+            self.orders[elements] = found
+        return found
 
     @property
     def is_deep(self) -> bool:
@@ -124,17 +143,22 @@ class Type:
         """The path element of an item of this (SET or KEYED) list. Raises TypedError."""
         if self.list == SET:
             return _set_element(item)
-        if len(self.keys) == 1 and type(item) is dict:
-            value = item.get(self.keys[0])
-            if type(value) is str:
-                known = self._elements.get(value)
-                return known if known is not None else self._remember(value, item)
-        return self._keyed_element(item)
+        if item.__class__ is not dict:
+            return self._keyed_element(item)
+        # Values of one key are of one type (the schema's), so that 1 and true are never mistaken for each other.
+        values = item.get(self.keys[0]) if len(self.keys) == 1 else tuple([item.get(key) for key in self.keys])
+        try:
+            known = self._elements.get(values)
+        except TypeError:  # a list or a map in place of a scalar
+            return self._keyed_element(item)
+        return known if known is not None else self._remember(values, item)
 
-    def _remember(self, value: str, item: dict[str, Any]) -> str:
+    def _remember(self, values: Any, item: dict[str, Any]) -> str:
+        element = self._keyed_element(item)
         if len(self._elements) >= MAX_REMEMBERED:
             self._elements.clear()
-        element = self._elements[value] = self._keyed_element(item)
+        if None not in (values if values.__class__ is tuple else (values,)):  # null is not the same as absent
+            self._elements[values] = element
         return element
 
     def _keyed_element(self, item: Any) -> str:

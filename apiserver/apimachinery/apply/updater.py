@@ -136,6 +136,9 @@ class Updater:
         """Without what the applier applied last time, does not apply now, and nobody else owns."""
         if last is None or not last.fields:
             return merged
+        now = owners[own]
+        if now.api_version == last.api_version and not difference(last.fields, now.fields):
+            return merged  # nothing was given up
         version = last.api_version
         try:
             converted = self.convert(merged, version)
@@ -145,7 +148,7 @@ class Updater:
         pruned = remove(converted, with_named_fields(last.fields, type), type)
         pruned = self._with_owned_items(converted, pruned, version, owners)
         pruned = self._with_dangling_items(converted, pruned, last)
-        return self.convert(pruned, owners[own].api_version)
+        return self.convert(pruned, now.api_version)
 
     def _with_owned_items(self, merged: Any, pruned: Any, version: str, owners: Owners) -> Any:
         """Put back what someone owns, the pruned version first: other versions may need it to convert."""

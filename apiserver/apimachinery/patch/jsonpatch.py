@@ -13,6 +13,7 @@ from typing import Any
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import bad_request, request_entity_too_large
 from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.patch.copying import working_copy
 from apiserver.apimachinery.patch.errors import json_type, rejected
 
 MAX_OPERATIONS = 10_000  # upstream endpoints/handlers/patch.go maxJSONPatchOperations
@@ -32,7 +33,13 @@ def json_patch(obj: Object, operations: Any, *, in_place: bool = False) -> Any:
         raise request_entity_too_large(
             f"Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(checked)}"
         )
-    document = obj if in_place else objects.copy(obj)
+    shares = not any(
+        "managedFields" in pointer
+        for operation in checked
+        for pointer in (operation.get("path"), operation.get("from"))
+        if pointer
+    )
+    document = obj if in_place else working_copy(obj, share_managed=shares)
     try:
         for operation in checked:
             document = _apply(document, operation)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import bad_request
 from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.patch.copying import working_copy
 from apiserver.apimachinery.patch.errors import json_type
 
 
@@ -17,7 +17,7 @@ def merge_patch(obj: Object, patch: Any, *, in_place: bool = False) -> Object:
     if not isinstance(patch, dict):
         go = f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding patch: {go}")
-    result: Object = obj if in_place else objects.copy(obj)
+    result: Object = obj if in_place else working_copy(obj)
     _merge(result, patch)
     return result
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import bad_request
 from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.patch.copying import working_copy
 from apiserver.apimachinery.patch.errors import go_print, go_type, json_type, rejected, unexpected
 from apiserver.apimachinery.patch.ordering import in_order, interleave, positions, united
 from apiserver.apimachinery.schema import LIST, MAP, OBJECT, Schema
@@ -31,7 +31,7 @@ def strategic_merge_patch(obj: Object, patch: Any, schema: Schema, *, in_place: 
         patch = {}
     if not isinstance(patch, dict):
         raise bad_request(f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}")
-    return _merge_map(obj if in_place else objects.copy(obj), patch, schema)
+    return _merge_map(obj if in_place else working_copy(obj), patch, schema)
 
 
 def _merge_map(original: Map | None, patch: Map, schema: Schema | None) -> Map:
