@@ -26,7 +26,7 @@ MAX_FIELD_MANAGER = 128  # bytes
 IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
 
 _PROPAGATION = ("Foreground", "Background", "Orphan")
-_UNSAFE_DELETE = "ignoreStoreReadErrorWithClusterBreakingPotential"
+UNSAFE_DELETE = "ignoreStoreReadErrorWithClusterBreakingPotential"
 
 
 class WriteOptions(NamedTuple):
@@ -127,7 +127,7 @@ def delete_options(query: Query) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if not query:
         return options
-    for name in ("orphanDependents", _UNSAFE_DELETE):
+    for name in ("orphanDependents", UNSAFE_DELETE):
         if (flag := arguments.optional_boolean(query, name)) is not None:
             options[name] = flag
     if (period := arguments.optional_integer(query, "gracePeriodSeconds")) is not None:
@@ -156,7 +156,7 @@ def _delete_options_errors(options: Mapping[str, Any]) -> Iterator[FieldError]:
     if policy is not None and policy not in _PROPAGATION:
         yield not_supported("propagationPolicy", policy, (*_PROPAGATION, "nil"))
     yield from _dry_run_errors(options.get("dryRun") or ())
-    if options.get(_UNSAFE_DELETE):
+    if options.get(UNSAFE_DELETE):
         for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
             if options.get(name) is not None:
-                yield invalid(_UNSAFE_DELETE, True, f"cannot be set together with .{name}")
+                yield invalid(UNSAFE_DELETE, True, f"cannot be set together with .{name}")

@@ -1,0 +1,176 @@
+"""PATCH: JSON, merge and strategic merge patches and server-side apply, within the Store's loop of old → new.
+
+Mirrors upstream endpoints/handlers/patch.go. A patch is applied to the version the client speaks; what it makes is checked,
+converted and defaulted as a body would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apiserver.apimachinery import objects
+from apiserver.apimachinery.errors import StatusError, bad_request, conflict, not_found, unsupported_media_type
+from apiserver.apimachinery.http import Request, Response
+from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.patch import (
+    invalid_patch_map,
+    invalid_patched,
+    json_patch,
+    json_patch_strict_errors,
+    merge_patch,
+    strategic_merge_patch,
+)
+from apiserver.endpoints.handlers import answers, bodies
+from apiserver.endpoints.handlers.admitting import Write, check_name
+from apiserver.endpoints.options import IGNORE, STRICT, patch_options
+from apiserver.endpoints.scope import Scope
+from apiserver.registry import metadata
+from apiserver.registry.resource import Resource
+from apiserver.registry.writing import Updater
+
+JSON = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+_BUILT_IN, _CUSTOM = (JSON, MERGE, STRATEGIC, APPLY), (JSON, MERGE, APPLY)
+
+
+async def patch(scope: Scope, request: Request) -> Response:
+    """Change an object by a patch; apply creates it where it is absent."""
+    patch_type = media_type(scope.resource, request)
+    form = answers.negotiate(scope, request)
+    write, updater = await begin(scope, request, patch_type)
+    record, created = await scope.store.update(
+        write.ctx,
+        write.name,
+        updater,
+        strategy=write.strategy,
+        validate=write.validate_update,
+        validate_create=write.authorized_create,
+        force_allow_create=patch_type == APPLY and scope.subresource is None,
+    )
+    return answers.record_answer(scope, request, form, record, 201 if created else 200)
+
+
+async def begin(scope: Scope, request: Request, patch_type: str) -> tuple[Write, Updater]:
+    """The write, and what makes the new object of the old one."""
+    data = await request.body()
+    write = Write(scope, request, patch_options(request.query, patch_type == APPLY))
+    make = _maker(write, patch_type, data)
+
+    async def updater(old: Object | None) -> Object:
+        obj = make(old)
+        _check(write, obj, old)
+        await write.admit(obj, old)
+        return obj
+
+    return write, updater
+
+
+def media_type(resource: Resource, request: Request) -> str:
+    """The patch's media type; 415 for what the kind does not take (the router has refused the rest already)."""
+    supported = _CUSTOM if resource.schemas is not None else _BUILT_IN
+    found = request.headers.get("content-type", "").partition(";")[0]
+    if found in supported:
+        return found
+    raise unsupported_media_type(
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(supported)}"
+    )
+
+
+Maker = Callable[[Object | None], Object]
+
+
+def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
+    """What makes the new object of the old one. The patch is read anew for every attempt: merges use it up."""
+    if patch_type == APPLY:
+        return _apply_maker(write, data)
+    if not bodies.is_json(data):
+        raise bad_request("invalid JSON patch")
+    apply = {JSON: _json_patched, MERGE: _merged, STRATEGIC: _strategically_merged}[patch_type]
+
+    def make(old: Object | None) -> Object:
+        if old is None:
+            raise not_found(write.scope.resource.group_resource, write.name)
+        obj = bodies.to_hub(write, apply(write, bodies.versioned(write, old), data))
+        write.own(old, obj)
+        return obj
+
+    return make
+
+
+def _json_patched(write: Write, current: Object, data: bytes) -> Object:
+    operations, strict = bodies.parse_patch(data)
+    strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
+    patched = json_patch(current, operations, in_place=True)
+    return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
+
+
+def _merged(write: Write, current: Object, data: bytes) -> Object:
+    parsed, strict = bodies.parse_patch(data)
+    patched = merge_patch(current, parsed, in_place=True)
+    return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
+
+
+def _strategically_merged(write: Write, current: Object, data: bytes) -> Object:
+    parsed, strict = bodies.parse_patch(data)
+    patched = strategic_merge_patch(current, parsed, bodies.schema_of(write), in_place=True)
+    return _checked(write, patched, strict, lambda why: invalid_patch_map(bodies.parse_patch(data)[0], why))
+
+
+def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
+    """The patched object, if it is one of its kind; what is only strictly wrong is a warning, or a refusal too."""
+    try:
+        obj, unknown = bodies.check(write, patched)
+    except bodies.Undecodable as e:
+        raise refusal(str(e)) from e
+    strict = [*strict, *unknown]
+    if not strict or write.options.field_validation == IGNORE:
+        return obj
+    if write.options.field_validation == STRICT:
+        raise refusal(f"strict decoding error: {', '.join(strict)}")
+    write.warnings.extend(strict)
+    return obj
+
+
+def _apply_maker(write: Write, data: bytes) -> Maker:
+    """Server-side apply: what the client wants, merged with what is there, by who owns what."""
+    strategy = write.strategy
+    first: list[Any] = [bodies.parse_apply(data)]
+
+    def make(old: Object | None) -> Object:
+        applied, strict = first.pop() if first else bodies.parse_apply(data)
+        merged = write.scope.field_manager.on_apply(
+            old,
+            applied,
+            api_version=write.api_version,
+            manager=write.options.field_manager,
+            force=bool(write.options.force),
+            subresource=write.ctx.subresource,
+            now=write.ctx.timestamp(),
+            reset_fields=strategy.reset_fields(write.scope.version),
+        )
+        if strict and write.options.field_validation == STRICT:
+            raise bad_request(f"error strict decoding patch: {bodies.yaml_strict_error(strict)}")
+        if write.options.field_validation != IGNORE:
+            write.warnings.extend(strict)
+        try:
+            obj, _ = bodies.check(write, merged)
+        except bodies.Undecodable as e:
+            raise StatusError(500, "", str(e)) from e
+        return bodies.to_hub(write, obj)
+
+    return make
+
+
+def _check(write: Write, obj: Object, old: Object | None) -> None:
+    """The patched object is still the one the URL names."""
+    meta = objects.metadata(obj)
+    if old is None and meta.get("uid"):
+        uid = meta["uid"]
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(write.scope.resource.group_resource, write.name, why)
+    metadata.match_namespace(write.object_namespace, meta)
+    check_name(obj, write.name, write.namespace)
