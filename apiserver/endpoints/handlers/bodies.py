@@ -14,6 +14,7 @@ from apiserver.apimachinery.gvk import GroupVersion
 from apiserver.apimachinery.http import Request
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.schema import Schema
+from apiserver.apimachinery.schemas import builtin
 from apiserver.endpoints.handlers.admitting import Write
 from apiserver.endpoints.scope import Scope
 
@@ -82,9 +83,8 @@ def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
 
 
 def versioned(write: Write, old: Object) -> Object:
-    """The old object in the version the client speaks, shared with nobody."""
-    copied: Object = orjson.loads(orjson.dumps(old))
-    return _convert(write, copied, write.scope.version)
+    """The old object in the version the client speaks; patches do not change it."""
+    return _convert(write, old, write.scope.version)
 
 
 def to_hub(write: Write, obj: Object) -> Object:
@@ -103,9 +103,13 @@ def _convert(write: Write, obj: Object, version: str) -> Object:
     return resource.convert(obj, version)
 
 
-def schema_of(write: Write) -> Schema:
-    schema: Schema = write.scope.schemas(write.scope.gvk)
-    return schema
+def schema_of(scope: Scope) -> Schema:
+    """The schema of the scope's bodies."""
+    if scope.subresource is None or scope.subresource.kind is None:
+        schemas = scope.resource.schemas
+        if schemas is not None:
+            return schemas[scope.version]
+    return builtin().schema(scope.gvk)
 
 
 def is_json(data: bytes) -> bool:

@@ -104,19 +104,19 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
 def _json_patched(write: Write, current: Object, data: bytes) -> Object:
     operations, strict = bodies.parse_patch(data)
     strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
-    patched = json_patch(current, operations, in_place=True)
+    patched = json_patch(current, operations)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
 def _merged(write: Write, current: Object, data: bytes) -> Object:
     parsed, strict = bodies.parse_patch(data)
-    patched = merge_patch(current, parsed, in_place=True)
+    patched = merge_patch(current, parsed)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
 def _strategically_merged(write: Write, current: Object, data: bytes) -> Object:
     parsed, strict = bodies.parse_patch(data)
-    patched = strategic_merge_patch(current, parsed, bodies.schema_of(write), in_place=True)
+    patched = strategic_merge_patch(current, parsed, bodies.schema_of(write.scope))
     return _checked(write, patched, strict, lambda why: invalid_patch_map(bodies.parse_patch(data)[0], why))
 
 
