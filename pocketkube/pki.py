@@ -34,10 +34,11 @@ class Leaf:
     common_name: str
     organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # DNS names and IP addresses; none: a client certificate
+    client_too: bool = False  # a server that calls others with the same certificate
 
     def fingerprint(self) -> list[Any]:
         """What makes a kept certificate this one."""
-        return [self.authority, self.common_name, list(self.organizations), list(self.names)]
+        return [self.authority, self.common_name, list(self.organizations), list(self.names), self.client_too]
 
 
 class Pki:
@@ -113,13 +114,15 @@ class Pki:
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, o) for o in leaf.organizations]
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name))
         ends = self._now() + LEAF_LIFE
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if leaf.names else ExtendedKeyUsageOID.CLIENT_AUTH
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH] if leaf.names else []
+        if leaf.client_too or not leaf.names:
+            usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
         builder = (
             self._builder(x509.Name(attributes), key, ends)
             .issuer_name(authority.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
             )

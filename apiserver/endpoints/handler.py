@@ -79,7 +79,8 @@ class RequestPath:
         response = await self._answer(request, info)
         headers = response.headers
         headers.append(("Audit-Id", request.audit_id))
-        headers.append(CACHE_CONTROL)
+        if not any(name == "Cache-Control" for name, _ in headers):
+            headers.append(CACHE_CONTROL)
         if request.warnings:
             headers += warning_headers(request.warnings)
         code = response.status if not hasattr(response, "run") or isinstance(response, StreamResponse) else 101

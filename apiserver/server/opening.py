@@ -1,0 +1,43 @@
+"""Opens the storage that the options name: the embedded store in a directory, or etcd."""
+
+from __future__ import annotations
+
+from apiserver.apimachinery.clock import Clock
+from apiserver.server.flags import UsageError
+from apiserver.server.options import Options
+from apiserver.storage.interface import Storage
+
+
+async def open_storage(options: Options, clock: Clock) -> Storage:
+    """The storage, connected; raises UsageError with what the user can do."""
+    if options.etcd_servers:
+        return await _etcd(options, clock)
+    if options.data_dir:
+        return await _embedded(options, clock)
+    raise UsageError("name a store: --etcd-servers URL[,URL…], or --data-dir DIR for the embedded one")
+
+
+async def _embedded(options: Options, clock: Clock) -> Storage:
+    from apiserver.storage.embedded import CorruptStore, DirectoryInUse, EmbeddedStorage
+    from apiserver.storage.interface import Unavailable
+
+    try:
+        return await EmbeddedStorage.open(options.data_dir, clock)
+    except (CorruptStore, DirectoryInUse, Unavailable) as e:
+        raise UsageError(str(e)) from e
+
+
+async def _etcd(options: Options, clock: Clock) -> Storage:
+    from apiserver.storage.etcd import EtcdStorage
+    from apiserver.storage.interface import Unavailable
+
+    try:
+        return await EtcdStorage.connect(
+            options.etcd_servers,
+            clock=clock,
+            ca_file=options.etcd_cafile,
+            cert_file=options.etcd_certfile,
+            key_file=options.etcd_keyfile,
+        )
+    except Unavailable as e:
+        raise UsageError(f"etcd does not answer: {e}") from e

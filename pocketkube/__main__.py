@@ -1,0 +1,7 @@
+"""`python -m pocketkube`."""
+
+import sys
+
+from pocketkube.cli import main
+
+sys.exit(main())

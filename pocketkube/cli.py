@@ -1,0 +1,98 @@
+"""The `pocketkube` command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pocketkube.errors import LauncherError
+from pocketkube.places import Places, default_data_dir
+
+COMPONENTS = ("apiserver",)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Errors are one line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in COMPONENTS:
+        from pocketkube import component
+
+        return component.apiserver(given[1:])
+    try:
+        return _command(_parser().parse_args(given))
+    except LauncherError as e:
+        print(f"Error: {e}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pocketkube", description="Kubernetes, light enough for a pocket.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start a cluster; it runs until Ctrl-C")
+    up.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR", help="where everything is kept")
+    up.add_argument("--secure-port", type=int, metavar="N", help="port of the API server (6443, or a free one)")
+    up.add_argument("--bind-address", default="127.0.0.1", metavar="IP", help="address to serve on (127.0.0.1)")
+    up.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig to add the context to")
+    up.add_argument("--in-process", action="store_true", help="everything in one process")
+    store = up.add_mutually_exclusive_group()
+    store.add_argument("--etcd", action="store_true", help="keep objects in an etcd of its own")
+    store.add_argument("--etcd-servers", default="", metavar="URLS", help="keep objects in these etcd servers")
+    up.add_argument("-v", type=int, default=0, metavar="LEVEL", dest="verbosity", help="how much the logs say (0 to 4)")
+    for name, text in (
+        ("status", "what runs, and how it is"),
+        ("reset", "stop the cluster and delete everything it keeps"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR")
+    kubeconfig = commands.add_parser("kubeconfig", help="print a kubeconfig, or merge it into FILE")
+    kubeconfig.add_argument("--data-dir", type=Path, default=default_data_dir(), metavar="DIR")
+    kubeconfig.add_argument("--merge", metavar="FILE", help="add the context to FILE instead of printing")
+    commands.add_parser("version", help="print versions")
+    for name in COMPONENTS:
+        commands.add_parser(
+            name, help=f"run the {name} alone, with the flags of its Kubernetes namesake", add_help=False
+        )
+    return parser
+
+
+def _command(given: argparse.Namespace) -> int:
+    match given.command:
+        case "up":
+            from pocketkube.up import UpOptions, up
+
+            return up(
+                UpOptions(
+                    data_dir=given.data_dir.expanduser().absolute(),
+                    secure_port=given.secure_port,
+                    bind_address=given.bind_address,
+                    kubeconfig=given.kubeconfig,
+                    own_etcd=given.etcd,
+                    etcd_servers=given.etcd_servers,
+                    in_process=given.in_process,
+                    verbosity=given.verbosity,
+                )
+            )
+        case "version":
+            return _version()
+    from pocketkube import commands
+
+    places = Places(given.data_dir.expanduser().absolute())
+    match given.command:
+        case "status":
+            return commands.status(places)
+        case "reset":
+            return commands.reset(places)
+        case _:
+            return commands.print_kubeconfig(places, given.merge)
+
+
+def _version() -> int:
+    import platform
+
+    from apiserver.endpoints.version import GIT_VERSION
+    from pocketkube import __version__
+
+    print(f"pocketkube {__version__}\nKubernetes {GIT_VERSION}\nPython {platform.python_version()}")
+    return 0

@@ -1,0 +1,112 @@
+"""One component as a process of its own: what runs behind `pocketkube apiserver …`.
+
+A supervisor gives it a pipe (`--ready-fd N`): one JSON line tells that it is ready, or why it will never be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+READY_FLAG = "--ready-fd"
+_LEVELS = {0: logging.WARNING, 1: logging.WARNING, 2: logging.INFO, 3: logging.INFO}
+
+
+class Reporter:
+    """Tells the supervisor, once, how the start went; without one, errors go to the terminal."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def ready(self, **facts: Any) -> None:
+        self._tell({"ready": True, **facts})
+
+    def failed(self, error: str) -> None:
+        if self._descriptor is None:
+            print(f"Error: {error}", file=sys.stderr)
+        self._tell({"error": error})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if self._descriptor is not None:
+            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def take_reporter(arguments: list[str]) -> Reporter:
+    """The Reporter that the arguments name; they lose the flag."""
+    if READY_FLAG not in arguments:
+        return Reporter(None)
+    at = arguments.index(READY_FLAG)
+    descriptor = int(arguments[at + 1])
+    del arguments[at : at + 2]
+    return Reporter(descriptor)
+
+
+def prepare_imports() -> None:
+    """aiohttp loads the system's certificate authorities for a client we do not use: 38 ms, saved by an empty file."""
+    if "SSL_CERT_FILE" not in os.environ:
+        with tempfile.NamedTemporaryFile(prefix="pocketkube-", suffix=".pem") as empty:
+            os.environ["SSL_CERT_FILE"] = empty.name
+            import aiohttp.connector  # noqa: F401  # what builds that context
+
+        del os.environ["SSL_CERT_FILE"]
+
+
+def set_up_logging(verbosity: int) -> None:
+    logging.basicConfig(
+        level=_LEVELS.get(verbosity, logging.DEBUG),
+        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run `main(stop)` on uvloop; SIGINT and SIGTERM set `stop`."""
+    import uvloop
+
+    async def with_signals() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await main(stop)
+
+    uvloop.run(with_signals())
+
+
+def apiserver(arguments: list[str]) -> int:
+    """`pocketkube apiserver`: serve until told to stop."""
+    reporter = take_reporter(arguments)
+    from apiserver.server.flags import UsageError, usage
+    from apiserver.server.options import FLAGS, parse_options
+
+    if arguments in (["-h"], ["--help"]):
+        print(f"Serve the Kubernetes API.\n\nFlags, as kube-apiserver has them:\n{usage(FLAGS)}")
+        return 0
+    try:
+        options = parse_options(arguments)
+        set_up_logging(options.verbosity)
+        prepare_imports()
+        run(lambda stop: serve(options, stop, reporter))
+    except UsageError as e:
+        reporter.failed(str(e))
+        return 1
+    return 0
+
+
+async def serve(options: Any, stop: asyncio.Event, reporter: Reporter) -> None:
+    from apiserver.server.run import serving, tune
+
+    async with serving(options) as running:
+        await running.server.wait_ready()
+        tune()
+        reporter.ready(port=running.port)
+        await stop.wait()
