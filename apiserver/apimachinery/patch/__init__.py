@@ -1,8 +1,9 @@
 """Patches: functions from an object and a patch to the patched object, with upstream's refusals.
 
-None of them changes `obj` or keeps parts of it (but for entries of managedFields, see `apply`), unless `in_place=True` says that `obj` may be used up.
-The strategic merge may use up parts of `patch`. What they refuse is a StatusError in upstream's words; what the patched object
-fails at afterwards (`decode`) is reported with `invalid_patched` (JSON and merge patch) or `invalid_patch_map` (strategic).
+None of them changes `obj` or keeps parts of it, but for entries of managedFields, which are immutable by agreement (see `apply`);
+`in_place=True` says that `obj` may be used up. The strategic merge may use up parts of `patch`. What they refuse is a
+StatusError in upstream's words; what the patched object fails at afterwards (`decode`) is reported with `invalid_patched`
+(JSON and merge patch) or `invalid_patch_map` (strategic).
 """
 
 from __future__ import annotations
