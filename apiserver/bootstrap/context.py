@@ -76,11 +76,14 @@ class BootstrapContext:
 
 
 async def attempt(sync: Callable[[], Awaitable[None]], name: str) -> bool:
-    """Whether it went well; a refusal or a lost storage is logged."""
+    """Whether it went well; what went wrong is logged, and stops nothing else."""
     try:
         await sync()
     except (StatusError, StorageError) as e:
         log.warning("a hook could not do its work, it will try again", extra={"hook": name, "reason": str(e)})
+        return False
+    except Exception:
+        log.exception("a hook failed unexpectedly, it will try again", extra={"hook": name})
         return False
     return True
 

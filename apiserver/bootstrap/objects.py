@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.apply.manager import FieldManager
 from apiserver.apimachinery.clock import Clock
-from apiserver.apimachinery.errors import StatusError
+from apiserver.apimachinery.errors import StatusError, not_found
 from apiserver.apimachinery.gvk import GroupResource, GroupVersion
 from apiserver.apimachinery.objects import Object, name_of, namespace_of
 from apiserver.apimachinery.rand import Random
@@ -71,7 +71,8 @@ class Objects:
         store = self.store(resource)
 
         async def updater(old: Object | None) -> Object:
-            assert old is not None
+            if old is None:  # a kind that PUT may create
+                raise not_found(resource, name)
             new = change(objects.copy(old))
             if new is None:
                 return objects.copy(old)  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from apiserver.auth.build import (
     Authorization,
     build_authenticator,
     build_authorizer,
+    lister_reader,
 )
 from apiserver.auth.jwt import KeySet, SigningKey
 from apiserver.auth.serviceaccount import OpenIDMetadata, TokenIssuer
@@ -35,7 +36,7 @@ class Security(NamedTuple):
 def build_security(
     options: Options, listers: Listers, read: Read, clock: Clock, rand: Random, address: str
 ) -> Security:
-    """`read` reads one object, from memory or storage; `address` is the host:port others reach this server under."""
+    """`read` reads one object from storage, where memory lags; `address` is the host:port others reach this server under."""
     signing_pem = _read(options, options.service_account_signing_key_file)
     key_pems = tuple(options.read(path) for path in options.service_account_key_file)
     if not key_pems and signing_pem:
@@ -49,7 +50,7 @@ def build_security(
             service_account_issuers=options.service_account_issuer,
             service_account_key_pems=key_pems,
             service_account_lookup=options.service_account_lookup,
-            read=read,
+            read=lister_reader(lambda: listers, read),
             api_audiences=options.api_audiences,
             anonymous=options.anonymous_auth,
         )

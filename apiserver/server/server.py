@@ -16,6 +16,9 @@ from apiserver.apimachinery.http import Handler
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
+from apiserver.bootstrap import HOOKS, BootstrapContext
+from apiserver.bootstrap import run as run_hooks
+from apiserver.bootstrap import stop as stop_hooks
 from apiserver.endpoints.filters.compression import gzip_compressor
 from apiserver.endpoints.filters.deadline import Deadlines
 from apiserver.endpoints.handler import RequestPath
@@ -27,6 +30,7 @@ from apiserver.endpoints.routing import Router
 from apiserver.registry.context import Context
 from apiserver.registry.dependencies import Dependencies
 from apiserver.registry.store import Store
+from apiserver.server.bootstrapping import bootstrap_context
 from apiserver.server.compaction import compact_forever
 from apiserver.server.documents import install_documents, install_health
 from apiserver.server.listers import CachedListers
@@ -64,6 +68,7 @@ class APIServer:
         self._tasks = TaskOwner("api server")
         self._stopping = False
         self.security: Security | None = None
+        self._bootstrap: BootstrapContext | None = None
 
     @property
     def handler(self) -> Handler:
@@ -79,6 +84,7 @@ class APIServer:
         for resource in resources():
             self.installer.install(resource)
         install_documents(self)
+        hooks = {hook.name: self.health.hook(hook.name) for hook in HOOKS}
         self.health.add("shutdown", self._is_not_stopping, ("readyz",))
         install_health(self.paths, self.health)
         self._deadlines = Deadlines(loop)
@@ -94,6 +100,9 @@ class APIServer:
             compressor=gzip_compressor(),
         )
         await self.cachers.start()
+        self._bootstrap = bootstrap_context(self, self._tasks)
+        bootstrap = run_hooks(self._bootstrap, lambda name: hooks[name].met())
+        self._tasks.create_task(bootstrap, name="bootstrap")
         if self.options.etcd_compaction_interval > 0:
             compaction = compact_forever(self.storage, self.options.etcd_compaction_interval)
             self._tasks.create_task(compaction, name="compaction")
@@ -102,6 +111,8 @@ class APIServer:
         """End watches in good order, then everything that runs in the background."""
         self._stopping = True
         await self._tasks.close()
+        if self._bootstrap is not None:
+            await stop_hooks(self._bootstrap)
         await self.cachers.close()
         self._deadlines.close()
 
@@ -129,15 +140,17 @@ class APIServer:
             rand=self.rand,
             storage=self.storage,
             listers=self.listers,
-            store=self._store,
+            store=self.store,
             authorizer=security.authorization.authorizer,
             authenticator=security.authentication.tokens,
             tokens=security.tokens,
+            policy=security.authorization.policy,
+            rules=security.authorization.rules,
             service_ip_ranges=self.options.service_cluster_ip_range,
             service_node_ports=self.options.service_node_port_range,
         )
 
-    def _store(self, group_resource: GroupResource) -> Store:
+    def store(self, group_resource: GroupResource) -> Store:
         store: Store | None = self.installer.store(group_resource)
         if store is None:
             raise KeyError(group_resource)
@@ -145,7 +158,7 @@ class APIServer:
 
     async def _read(self, group_resource: GroupResource, namespace: str, name: str) -> Object | None:
         """One object as storage has it now, or None."""
-        store = self._store(group_resource)
+        store = self.store(group_resource)
         await store.cacher.wait_current()
         record = store.cacher.get(store.resource.key(namespace, name))
         return None if record is None else store.object(record)
