@@ -191,7 +191,7 @@ def forbidden(gr: GroupResource, name: str, why: str) -> StatusError:
         message = f"{gr} is forbidden: {why}"
     else:
         message = f'{gr} "{name}" is forbidden: {why}'
-    return StatusError(403, "Forbidden", message, _details(gr, name) or None)
+    return StatusError(403, "Forbidden", message, _details(gr, name))
 
 
 def aggregate(errors: Sequence[str]) -> str:
@@ -219,7 +219,7 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
 
 def method_not_supported(gr: GroupResource, action: str) -> StatusError:
     return StatusError(
-        405, "MethodNotAllowed", f'{action} is not supported on resources of kind "{gr}"', _details(gr) or None
+        405, "MethodNotAllowed", f'{action} is not supported on resources of kind "{gr}"', _details(gr)
     )
 
 

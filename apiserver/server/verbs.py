@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from apiserver.apimachinery.apply.manager import FieldManager
@@ -46,7 +47,7 @@ class VerbMaker:
             authorizer=self.dependencies.authorizer,
             options=self._options,
         )
-        return write_handlers(scope)
+        return {verb: partial(handler, scope) for verb, handler in write_handlers(scope).items()}
 
     def _shared(self, installed: Installed) -> _Shared:
         key = installed.resource.group_resource
