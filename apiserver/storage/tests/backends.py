@@ -10,6 +10,7 @@ from pathlib import Path
 
 from apiserver.apimachinery.clock import SystemClock
 from apiserver.storage.embedded import EmbeddedStorage
+from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import PROGRESS, Event, Storage, Watch
 from apiserver.storage.memory import MemoryStorage
 
@@ -46,6 +47,13 @@ def embedded_backend(directory: Path) -> Backend:
         return await EmbeddedStorage.open(directory, SystemClock())
 
     return Backend("embedded", open_embedded)
+
+
+def etcd_backend(url: str) -> Backend:
+    async def open_etcd() -> Storage:
+        return await EtcdStorage.connect([url], SystemClock())
+
+    return Backend("etcd", open_etcd, shortest_ttl=1.0)
 
 
 async def next_batch(watch: Watch) -> list[Event]:

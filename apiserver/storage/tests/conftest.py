@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from apiserver.storage.interface import Storage
-from apiserver.storage.tests.backends import Backend, embedded_backend, memory_backend, opened
+from apiserver.storage.tests.backends import Backend, embedded_backend, etcd_backend, memory_backend, opened
+from apiserver.storage.tests.etcd_process import NO_ETCD, EtcdProcess, find_etcd
 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["memory", "embedded"])
+@pytest.fixture(scope="session")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
+    """One etcd for all tests; each has its part of the key space."""
+    if find_etcd() is None:
+        pytest.skip(NO_ETCD)
+    with EtcdProcess(tmp_path_factory.mktemp("etcd") / "data") as process:
+        yield process
+
+
+@pytest.fixture(params=["memory", "embedded", "etcd"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     match request.param:
         case "memory":
             return memory_backend()
-        case _:
+        case "embedded":
             return embedded_backend(tmp_path / "data")
+        case _:
+            return etcd_backend(request.getfixturevalue("etcd").url)
 
 
 @pytest.fixture

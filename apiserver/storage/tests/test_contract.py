@@ -497,7 +497,7 @@ async def test_a_closed_store_is_unavailable(backend: Backend, prefix: str) -> N
                 await use
 
 
-@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+@pytest.mark.parametrize("backend", ["embedded", "etcd"], indirect=True)
 async def test_a_store_that_is_opened_again_has_everything(backend: Backend, prefix: str) -> None:
     async with opened(backend) as storage:
         a1 = await storage.put(prefix + "a", b"1", expected=0)
