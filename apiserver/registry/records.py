@@ -90,7 +90,7 @@ class RecordMaker:
         if obj.get("apiVersion") != self._api_version:
             stale = True
             if resource.convert is not None and obj.get("apiVersion"):
-                obj.update(resource.convert(obj, resource.storage_version))
+                obj.update(resource.convert(obj, self._api_version))
         before = orjson.dumps(obj)
         resource.strategy.default(obj)
         if resource.decorate is not None:

@@ -117,7 +117,7 @@ class ServedVersion:
     columns: tuple[Column, ...] | None = None  # where they differ from the resource's
 
 
-Convert = Callable[[Object, str], Object]  # (object, to version) → a new or the same object; apiVersion set
+Convert = Callable[[Object, str], Object]  # (object, to apiVersion) → a new or the same object; apiVersion set
 
 
 @dataclass(frozen=True, kw_only=True)

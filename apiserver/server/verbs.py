@@ -12,7 +12,7 @@ from apiserver.apimachinery.gvk import GroupResource, GroupVersion, GroupVersion
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
-from apiserver.endpoints.handlers.writes import write_handlers
+from apiserver.endpoints.handlers import table as handlers
 from apiserver.endpoints.installer import Installed, Verbs
 from apiserver.endpoints.scope import Scope
 from apiserver.registry.dependencies import Dependencies
@@ -47,7 +47,7 @@ class VerbMaker:
             authorizer=self.dependencies.authorizer,
             options=self._options,
         )
-        return {verb: partial(handler, scope) for verb, handler in write_handlers(scope).items()}
+        return {verb: partial(handler, scope) for verb, handler in handlers.of(scope).items()}
 
     def _shared(self, installed: Installed) -> _Shared:
         key = installed.resource.group_resource
@@ -103,13 +103,6 @@ def field_manager(resource: Resource, schema: Callable[[GroupVersionKind], Schem
     def schema_of(api_version: str) -> Schema:
         return schema(GroupVersion.parse(api_version).with_kind(resource.kind))
 
-    convert = resource.convert
-    if convert is None:
+    if resource.convert is None:
         return FieldManager(resource.kind, resource.stored_api_version, schema_of)
-    to_version = convert
-    return FieldManager(
-        resource.kind,
-        resource.stored_api_version,
-        schema_of,
-        lambda obj, api_version: to_version(obj, GroupVersion.parse(api_version).version),
-    )
+    return FieldManager(resource.kind, resource.stored_api_version, schema_of, resource.convert)

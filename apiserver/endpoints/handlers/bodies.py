@@ -84,23 +84,23 @@ def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
 
 def versioned(write: Write, old: Object) -> Object:
     """The old object in the version the client speaks; patches do not change it."""
-    return _convert(write, old, write.scope.version)
+    return _convert(write, old, write.scope.gvk.api_version)
 
 
 def to_hub(write: Write, obj: Object) -> Object:
     """From the version the client speaks to the hub's, defaulted."""
     if write.scope.rest is not None:
         return obj
-    obj = _convert(write, obj, write.scope.resource.storage_version)
+    obj = _convert(write, obj, write.scope.resource.stored_api_version)
     write.strategy.default(obj)
     return obj
 
 
-def _convert(write: Write, obj: Object, version: str) -> Object:
+def _convert(write: Write, obj: Object, api_version: str) -> Object:
     resource = write.scope.resource
     if write.scope.rest is not None or resource.convert is None:
         return obj
-    return resource.convert(obj, version)
+    return resource.convert(obj, api_version)
 
 
 def schema_of(scope: Scope) -> Schema:
