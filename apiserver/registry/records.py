@@ -63,11 +63,23 @@ class RecordMaker:
         recent = self._recent.get(item.key)
         if recent is not None and recent.revision == item.revision:
             return recent
-        record = self._make(item)
+        return self._remember(self._make(item))
+
+    def _remember(self, record: Record) -> Record:
         if len(self._recent) >= REMEMBERED:
             del self._recent[next(iter(self._recent))]
-        self._recent[item.key] = record
+        self._recent[record.key] = record
         return record
+
+    def written(self, item: KeyValue, form: Object) -> Record:
+        """The record of what was just written, `form` in bytes, without decoding it again. Uses up the top of `form`."""
+        meta = form["metadata"] = dict(form["metadata"])
+        managed = managed_piece(meta.pop("managedFields", None))
+        self._show(form)
+        record = self._assemble(item, form, self._pool.share(managed), False)
+        # What defaults or decoration add is not in the stored bytes; a revision in the wire form is not either.
+        shown = sum(map(len, record[5:9])) - len(b'"resourceVersion":"",') - len(str(item.revision))
+        return self._remember(record if shown == len(item.value) else record._replace(stale=True))
 
     def dry(self, obj: Object) -> Record:
         """The record of an object that is not stored (a dry run): revision 0, its resourceVersion as it brings it along."""
@@ -92,10 +104,14 @@ class RecordMaker:
             if resource.convert is not None and obj.get("apiVersion"):
                 obj.update(resource.convert(obj, self._api_version))
         before = orjson.dumps(obj)
-        resource.strategy.default(obj)
-        if resource.decorate is not None:
-            resource.decorate(obj)
+        self._show(obj)
         return stale or orjson.dumps(obj) != before
+
+    def _show(self, obj: Object) -> None:
+        """Fill in what reads show."""
+        self._resource.strategy.default(obj)
+        if self._resource.decorate is not None:
+            self._resource.decorate(obj)
 
     def _assemble(self, item: KeyValue, obj: Object, managed: bytes, stale: bool) -> Record:
         meta = obj["metadata"]

@@ -6,7 +6,7 @@ Mirrors upstream registry/generic/registry/store.go (keys) and storage/errors/st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import orjson
 
 from apiserver.apimachinery.errors import (
     StatusError,
@@ -19,13 +19,12 @@ from apiserver.apimachinery.errors import (
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
+from apiserver.registry.records import RecordMaker
 from apiserver.registry.resource import Resource
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import KeyValue, Storage, StorageError, Unavailable
 
 UNREACHABLE_RETRY = 2  # seconds, as upstream storage/errors/storage.go
-
-MakeRecord = Callable[[KeyValue], Record | None]  # None: the stored bytes are no object (it has been logged)
 
 
 def path_segment_errors(name: str) -> list[str]:
@@ -77,10 +76,10 @@ def check_preconditions(
 class RecordStorage:
     """One resource's records in a Storage, written and read by key."""
 
-    def __init__(self, resource: Resource, storage: Storage, make_record: MakeRecord) -> None:
+    def __init__(self, resource: Resource, storage: Storage, maker: RecordMaker) -> None:
         self.group_resource = resource.group_resource
         self._storage = storage
-        self._make_record = make_record
+        self._maker = maker
 
     async def get(self, key: str, action: str) -> Record | None:
         """The record as it stands in storage now."""
@@ -90,13 +89,18 @@ class RecordStorage:
             raise translate(e, self.group_resource, action) from e
         return None if item is None else self.record(item)
 
-    async def put(self, key: str, value: bytes, expected: int, ttl: float | None, action: str) -> Record:
-        """Write and return the record made of what was written. KeyExists, KeyNotFound and Conflict pass through."""
+    async def put(self, key: str, form: Object, expected: int, ttl: float | None, action: str) -> Record:
+        """Write a stored form and return its record. KeyExists, KeyNotFound and Conflict pass through."""
+        value = orjson.dumps(form)
         try:
             revision = await self._storage.put(key, value, expected=expected, ttl=ttl)
         except Unavailable as e:
             raise translate(e, self.group_resource, action) from e
-        return self.record(KeyValue(key, value, revision))
+        return self._maker.written(KeyValue(key, value, revision), form)
+
+    def dry(self, form: Object) -> Record:
+        """The record of a stored form that is not written."""
+        return self._maker.dry(form)
 
     async def delete(self, record: Record, action: str) -> Record:
         """Remove what `record` is and return it as of the deletion's revision. KeyNotFound, Conflict pass through."""
@@ -114,7 +118,11 @@ class RecordStorage:
             raise translate(e, self.group_resource, action) from e
         if item is None:
             return None
-        return item.revision if self._make_record(item) is None else 0
+        try:
+            self._maker(item)
+        except ValueError:
+            return item.revision
+        return 0
 
     async def delete_unreadable(self, key: str, revision: int, action: str) -> None:
         try:
@@ -123,8 +131,8 @@ class RecordStorage:
             raise translate(e, self.group_resource, action) from e
 
     def record(self, item: KeyValue) -> Record:
-        """The record of what stands in storage."""
-        record = self._make_record(item)
-        if record is None:
-            raise internal_error(f"unable to decode object at {item.key}")
-        return record
+        """The record of what stands in storage; 500 for what cannot be read."""
+        try:
+            return self._maker(item)
+        except ValueError as e:
+            raise internal_error(f"unable to decode {item.key}: {e}") from e

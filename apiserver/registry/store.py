@@ -13,6 +13,7 @@ from apiserver.registry.context import Context
 from apiserver.registry.deleting import Deleter, Deletion
 from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing, Reader
+from apiserver.registry.records import RecordMaker
 from apiserver.registry.resource import Hooks, Resource
 from apiserver.registry.rest import RecordStorage
 from apiserver.registry.strategy import Strategy
@@ -29,7 +30,9 @@ class Store:
         self.resource = resource
         self.cacher = cacher
         self.reader = Reader(resource, cacher)
-        self._writer = Writer(resource, RecordStorage(resource, storage, cacher.read_record), cacher.get, self.object)
+        # The cacher's own, where it is one: the event of a write finds its record made already.
+        maker = cacher.make_record if isinstance(cacher.make_record, RecordMaker) else RecordMaker(resource)
+        self._writer = Writer(resource, RecordStorage(resource, storage, maker), cacher.get, self.object)
         self._deleter = Deleter(self._writer, self.list)
 
     def set_hooks(self, hooks: Hooks | None) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import orjson
-
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import (
     OPTIMISTIC_LOCK,
@@ -29,7 +27,6 @@ from apiserver.apimachinery.object_meta import object_meta_errors, object_meta_u
 from apiserver.apimachinery.objects import Object
 from apiserver.registry import metadata
 from apiserver.registry.context import Context
-from apiserver.registry.records import record_start
 from apiserver.registry.resource import Hooks, Resource
 from apiserver.registry.rest import RecordStorage, check_preconditions, path_segment_errors, storage_key
 from apiserver.registry.strategy import Strategy
@@ -103,35 +100,17 @@ class Writer:
         self.decode = decode  # a record as a fresh object in the hub form: defaults applied, resourceVersion set
         self.hooks: Hooks | None = None
         self._built_in = resource.schemas is None
-        self._start = record_start(resource.kind, resource.stored_api_version)
 
-    # Encoding
-
-    def encode(self, obj: Object) -> bytes:
-        return orjson.dumps(metadata.stored_form(obj, self.resource.kind, self.resource.stored_api_version))
+    def form(self, obj: Object) -> Object:
+        """What is stored of an object: a new dict that shares the object's parts."""
+        return metadata.stored_form(obj, self.resource.kind, self.resource.stored_api_version)
 
     def dry_record(self, obj: Object) -> Record:
         """A record of what would have been written: revision 0, and the resourceVersion the object brought along."""
-        form = metadata.stored_form(obj, self.resource.kind, self.resource.stored_api_version)
-        meta = form.pop("metadata")
-        managed = meta.pop("managedFields", None)
+        form = self.form(obj)
         if version := obj["metadata"].get("resourceVersion"):
-            meta["resourceVersion"] = version
-        del form["kind"], form["apiVersion"]
-        return Record(
-            key="",
-            revision=0,
-            namespace=meta.get("namespace", ""),
-            name=meta.get("name", ""),
-            uid=meta.get("uid", ""),
-            start=self._start,
-            head=orjson.dumps(meta)[:-1],
-            managed=b',"managedFields":' + orjson.dumps(managed) if managed else b"",
-            tail=b"}," + orjson.dumps(form)[1:] if form else b"}}",
-            labels=(),
-            fields=(),
-            owners=(),
-        )
+            form["metadata"]["resourceVersion"] = version
+        return self.records.dry(form)
 
     # Create
 
@@ -192,7 +171,7 @@ class Writer:
         if (text := meta.get("resourceVersion")) and text != "0" and text.isdigit():
             raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         try:
-            return await self.records.put(key, self.encode(obj), 0, self._ttl(obj), "create")
+            return await self.records.put(key, self.form(obj), 0, self._ttl(obj), "create")
         except KeyExists as e:
             raise self._exists(obj, await self.records.get(key, "create")) from e
 
@@ -294,7 +273,7 @@ class Writer:
             if ctx.dry_run:
                 record = self.dry_record(obj)
             else:
-                record = await self.records.put(key, self.encode(obj), 0, self._ttl(obj), "create")
+                record = await self.records.put(key, self.form(obj), 0, self._ttl(obj), "create")
         except BaseException:
             await finish(False)
             raise
@@ -350,7 +329,7 @@ class Writer:
             return self.dry_record(obj)
         if not record.stale and metadata.same_value(obj, old):
             return await self.confirm(current, action)
-        return await self.records.put(record.key, self.encode(obj), record.revision, self._ttl(obj), action)
+        return await self.records.put(record.key, self.form(obj), record.revision, self._ttl(obj), action)
 
     async def confirm(self, current: Current, action: str) -> Record:
         """An answer without a write must not rest on a cached record alone: storage has to hold this revision still."""
