@@ -17,6 +17,9 @@ GROUPS: tuple[str, ...] = (
     "rbac",
     "scheduling",
     "coordination",
+    "discovery",
+    "events",
+    "networking",
 )
 
 

@@ -1,0 +1,79 @@
+"""IPAddress: one allocated address, named by itself, and who has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from apiserver.api.columns import NAME
+from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.validation.addresses import canonical_ip_errors
+from apiserver.apimachinery import formats
+from apiserver.apimachinery.errors import FieldError, invalid, required
+from apiserver.apimachinery.object_meta import immutable
+from apiserver.apimachinery.objects import Object, get
+from apiserver.registry.context import Context
+from apiserver.registry.resource import Column, Resource, ServedVersion
+
+_VALUE = re.compile(r'^Invalid value: "(?:[^"\\]|\\.)*": ')
+
+
+class IPAddressStrategy(KindStrategy):
+    """Mirrors upstream registry/networking/ipaddress."""
+
+    namespaced = False
+    has_generation = False
+
+    def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
+        return [_VALUE.sub("", error.text) for error in canonical_ip_errors(name, "")]
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        parent = get(obj, "spec", "parentRef")
+        if parent is None:
+            yield required("spec.parentRef")
+            return
+        if group := parent.get("group"):
+            for message in formats.dns1123_subdomain(group):
+                yield invalid("spec.parentRef.group", group, message)
+        for key in ("resource", "name", "namespace"):
+            value = parent.get(key) or ""
+            if not value and key != "namespace":
+                yield required(f"spec.parentRef.{key}")
+            elif value:
+                for message in formats.path_segment_name(value, False):
+                    yield invalid(f"spec.parentRef.{key}", value, message)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from self.validate_whole(ctx, obj)
+        yield from metadata_update_errors(obj, old)
+        yield from immutable(get(obj, "spec", "parentRef"), get(old, "spec", "parentRef"), "spec.parentRef")
+
+
+def _parent_cell(obj: Object, now: float) -> str:
+    parent = get(obj, "spec", "parentRef")
+    if parent is None:
+        return "<none>"
+    resource, group = parent.get("resource") or "", parent.get("group") or ""
+    parts = [(f"{resource}.{group}" if group else resource).lower(), parent.get("namespace") or ""]
+    return "/".join([*filter(None, parts), parent.get("name") or ""])
+
+
+RESOURCE = Resource(
+    group="networking.k8s.io",
+    plural="ipaddresses",
+    kind="IPAddress",
+    namespaced=False,
+    versions=(ServedVersion("v1"),),
+    storage_version="v1",
+    short_names=("ip",),
+    strategy=IPAddressStrategy(),
+    columns=(
+        NAME,
+        Column(
+            "ParentRef",
+            _parent_cell,
+            description="parentRef references the resource that an IPAddress is attached to. An IPAddress must reference a "
+            "parent object.",
+        ),
+    ),
+)

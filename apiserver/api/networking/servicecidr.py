@@ -1,0 +1,79 @@
+"""ServiceCIDR: address blocks from which Services get their cluster IPs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from apiserver.api.columns import AGE, NAME
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.addresses import canonical_cidr_errors, parse_cidr
+from apiserver.apimachinery.errors import FieldError, invalid, required
+from apiserver.apimachinery.object_meta import IMMUTABLE
+from apiserver.apimachinery.objects import Object, get
+from apiserver.registry.context import Context
+from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
+
+
+class ServiceCIDRStrategy(KindStrategy):
+    """Mirrors upstream registry/networking/servicecidr."""
+
+    namespaced = False
+    has_status = True
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        cidrs = get(obj, "spec", "cidrs") or []
+        if not cidrs:
+            yield required("spec.cidrs", "at least one CIDR required")
+        elif len(cidrs) > 2:
+            yield invalid("spec.cidrs", obj.get("spec"), "may only hold up to 2 values")
+        else:
+            for i, cidr in enumerate(cidrs):
+                yield from canonical_cidr_errors(cidr, f"spec.cidrs[{i}]")
+            if len(cidrs) == 2 and _same_family(*cidrs):
+                detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+                yield invalid("spec.cidrs", cidrs, detail)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        now, before = get(obj, "spec", "cidrs") or [], get(old, "spec", "cidrs") or []
+        if len(now) == len(before) or (len(before) == 1 and len(now) == 2):
+            for i, cidr in enumerate(before):
+                if now[i] != cidr:
+                    yield invalid(f"spec.cidrs[{i}]", now[i], IMMUTABLE)
+            if len(now) != len(before):
+                yield from self.validate(ctx, obj)
+        else:
+            yield invalid("spec.cidrs", now, IMMUTABLE)
+
+
+def _same_family(left: str, right: str) -> bool:
+    networks = [parse_cidr(left), parse_cidr(right)]
+    kinds = {
+        type(network) for network in networks if isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network)
+    }
+    return None not in networks and len(kinds) == 1
+
+
+STRATEGY = ServiceCIDRStrategy()
+RESOURCE = Resource(
+    group="networking.k8s.io",
+    plural="servicecidrs",
+    kind="ServiceCIDR",
+    namespaced=False,
+    versions=(ServedVersion("v1"),),
+    storage_version="v1",
+    strategy=STRATEGY,
+    empty={"spec": {}, "status": {}},
+    subresources=(Subresource(name="status", strategy=KindStatusStrategy(STRATEGY)),),
+    columns=(
+        NAME,
+        Column(
+            "CIDRs",
+            lambda obj, now: ",".join(get(obj, "spec", "cidrs") or ()),
+            description='cidrs defines the IP blocks in CIDR notation (e.g. "192.168.0.0/24" or "2001:db8::/64") from which to '
+            "assign service cluster IPs. Max of two CIDRs is allowed, one of each IP family. This field is immutable.",
+        ),
+        AGE,
+    ),
+)
