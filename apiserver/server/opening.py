@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiserver.apimachinery.clock import Clock
 from apiserver.server.flags import UsageError
 from apiserver.server.options import Options
-from apiserver.storage.interface import Storage
+from apiserver.storage.interface import Storage, Unavailable
 
 
 async def open_storage(options: Options, clock: Clock) -> Storage:
@@ -19,7 +19,6 @@ async def open_storage(options: Options, clock: Clock) -> Storage:
 
 async def _embedded(options: Options, clock: Clock) -> Storage:
     from apiserver.storage.embedded import CorruptStore, DirectoryInUse, EmbeddedStorage
-    from apiserver.storage.interface import Unavailable
 
     try:
         return await EmbeddedStorage.open(options.data_dir, clock)
@@ -28,16 +27,12 @@ async def _embedded(options: Options, clock: Clock) -> Storage:
 
 
 async def _etcd(options: Options, clock: Clock) -> Storage:
-    from apiserver.storage.etcd import EtcdStorage
-    from apiserver.storage.interface import Unavailable
+    from apiserver.storage.etcd import TLS, EtcdStorage
 
+    tls = TLS(options.etcd_cafile, options.etcd_certfile, options.etcd_keyfile)
+    secure = any(url.startswith("https:") for url in options.etcd_servers)
+    prefix = options.etcd_prefix.rstrip("/")
     try:
-        return await EtcdStorage.connect(
-            options.etcd_servers,
-            clock=clock,
-            ca_file=options.etcd_cafile,
-            cert_file=options.etcd_certfile,
-            key_file=options.etcd_keyfile,
-        )
+        return await EtcdStorage.connect(options.etcd_servers, clock, prefix=prefix, tls=tls if secure else None)
     except Unavailable as e:
-        raise UsageError(f"etcd does not answer: {e}") from e
+        raise UsageError(f"etcd does not answer at {','.join(options.etcd_servers)}: {e}") from e

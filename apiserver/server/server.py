@@ -59,7 +59,7 @@ class APIServer:
         self.health = Health()
         self.metrics = Metrics()
         self.paths = Paths()
-        self.cachers = Cachers(storage, self.clock, root=options.etcd_prefix.rstrip("/") + "/")
+        self.cachers = Cachers(storage, self.clock)
         stores = Stores(storage, self.cachers)
         self._verbs = VerbMaker(self.clock, self.rand, {"min_request_timeout": options.min_request_timeout})
         self.installer = Installer(stores.make, self._verbs.make, stores.end)
