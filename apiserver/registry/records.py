@@ -48,6 +48,21 @@ class Pool:
         return found
 
 
+class EntriesMemo:
+    """Decodes the `managed` piece of records, which many share, once per distinct piece. The entries are shared."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, list[Any]] = {}
+
+    def __call__(self, managed: bytes) -> list[Any]:
+        found = self._known.get(managed)
+        if found is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            found = self._known[managed] = orjson.loads(b"{" + managed[managed.index(b'"') :] + b"}")["managedFields"]
+        return found
+
+
 class RecordMaker:
     """Makes the Records of one storage prefix. Callable: `make_record(KeyValue) → Record`."""
 

@@ -13,7 +13,7 @@ from apiserver.registry.context import Context
 from apiserver.registry.deleting import Deleter, Deletion
 from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing, Reader
-from apiserver.registry.records import RecordMaker
+from apiserver.registry.records import EntriesMemo, RecordMaker
 from apiserver.registry.resource import Hooks, Resource
 from apiserver.registry.rest import RecordStorage
 from apiserver.registry.strategy import Strategy
@@ -29,6 +29,7 @@ class Store:
     def __init__(self, resource: Resource, storage: Storage, cacher: Cacher) -> None:
         self.resource = resource
         self.cacher = cacher
+        self._entries = EntriesMemo()
         self.reader = Reader(resource, cacher)
         # The cacher's own, where it is one: the event of a write finds its record made already.
         maker = cacher.make_record if isinstance(cacher.make_record, RecordMaker) else RecordMaker(resource)
@@ -40,8 +41,14 @@ class Store:
         self._writer.hooks = hooks
 
     def object(self, record: Record) -> Object:
-        """A fresh dict of the record, in the storage version, with its resourceVersion and defaults."""
-        return orjson.loads(record.wire)  # type: ignore[no-any-return]
+        """A fresh dict of the record, in the storage version, with its resourceVersion and defaults.
+
+        The entries of managedFields are shared between objects and never changed in place (see `apimachinery/apply`).
+        """
+        obj: Object = orjson.loads(b"".join((record.start, record.head, record.tail)))
+        if record.managed:
+            obj["metadata"]["managedFields"] = list(self._entries(record.managed))
+        return obj
 
     async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Record:
         """One record: as new as storage, or at least as new as `resource_version`; 404, 504 as upstream."""

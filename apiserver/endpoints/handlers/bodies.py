@@ -82,9 +82,19 @@ def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
     return obj, []
 
 
-def versioned(write: Write, old: Object) -> Object:
-    """The old object in the version the client speaks; patches do not change it."""
-    return _convert(write, old, write.scope.gvk.api_version)
+def versioned(write: Write, old: Object, patch: bytes) -> Object:
+    """The old object in the version the client speaks, for a patch to change.
+
+    Entries of managedFields are shared (see `apimachinery/apply`), unless the patch may reach into them.
+    """
+    obj = _convert(write, old, write.scope.gvk.api_version)
+    meta = obj.get("metadata") or {}
+    managed = meta.get("managedFields")
+    if not managed or b"managedFields" in patch:
+        return orjson.loads(orjson.dumps(obj))  # type: ignore[no-any-return]
+    copied: Object = orjson.loads(orjson.dumps({**obj, "metadata": {**meta, "managedFields": None}}))
+    copied["metadata"]["managedFields"] = list(managed)
+    return copied
 
 
 def to_hub(write: Write, obj: Object) -> Object:
@@ -112,17 +122,12 @@ def schema_of(scope: Scope) -> Schema:
     return builtin().schema(scope.gvk)
 
 
-def is_json(data: bytes) -> bool:
-    try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
 def parse_patch(data: bytes) -> tuple[Any, list[str]]:
-    """A JSON patch document, and its duplicate fields."""
-    return orjson.loads(data), []
+    """A JSON patch document, and its duplicate fields; 400 for what is no JSON."""
+    try:
+        return orjson.loads(data), []
+    except orjson.JSONDecodeError as e:
+        raise bad_request("invalid JSON patch") from e
 
 
 def parse_apply(data: bytes) -> tuple[Any, list[str]]:

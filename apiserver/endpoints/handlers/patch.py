@@ -87,36 +87,34 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
     """What makes the new object of the old one. The patch is read anew for every attempt: merges use it up."""
     if patch_type == APPLY:
         return _apply_maker(write, data)
-    if not bodies.is_json(data):
-        raise bad_request("invalid JSON patch")
     apply = {JSON: _json_patched, MERGE: _merged, STRATEGIC: _strategically_merged}[patch_type]
+    pending = [bodies.parse_patch(data)]
 
     def make(old: Object | None) -> Object:
         if old is None:
             raise not_found(write.scope.resource.group_resource, write.name)
-        obj = bodies.to_hub(write, apply(write, bodies.versioned(write, old), data))
+        parsed, strict = pending.pop() if pending else bodies.parse_patch(data)
+        patched = apply(write, bodies.versioned(write, old, data), parsed, strict, data)
+        obj = bodies.to_hub(write, patched)
         write.own(old, obj)
         return obj
 
     return make
 
 
-def _json_patched(write: Write, current: Object, data: bytes) -> Object:
-    operations, strict = bodies.parse_patch(data)
+def _json_patched(write: Write, current: Object, operations: Any, strict: list[str], data: bytes) -> Object:
     strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
-    patched = json_patch(current, operations)
+    patched = json_patch(current, operations, in_place=True)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
-def _merged(write: Write, current: Object, data: bytes) -> Object:
-    parsed, strict = bodies.parse_patch(data)
-    patched = merge_patch(current, parsed)
+def _merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
+    patched = merge_patch(current, patch, in_place=True)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
-def _strategically_merged(write: Write, current: Object, data: bytes) -> Object:
-    parsed, strict = bodies.parse_patch(data)
-    patched = strategic_merge_patch(current, parsed, bodies.schema_of(write.scope))
+def _strategically_merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
+    patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
     return _checked(write, patched, strict, lambda why: invalid_patch_map(bodies.parse_patch(data)[0], why))
 
 
@@ -138,10 +136,10 @@ def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[s
 def _apply_maker(write: Write, data: bytes) -> Maker:
     """Server-side apply: what the client wants, merged with what is there, by who owns what."""
     strategy = write.strategy
-    first: list[Any] = [bodies.parse_apply(data)]
+    pending = [bodies.parse_apply(data)]
 
     def make(old: Object | None) -> Object:
-        applied, strict = first.pop() if first else bodies.parse_apply(data)
+        applied, strict = pending.pop() if pending else bodies.parse_apply(data)
         merged = write.scope.field_manager.on_apply(
             old,
             applied,
