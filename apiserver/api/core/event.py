@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from apiserver.api.columns import NAME
-from apiserver.api.events.conversion import convert
+from apiserver.api.core.event_conversion import convert
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, invalid, required

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apiserver.api.core.event import COLUMNS, SELECTABLE, TTL, EventStrategy
-from apiserver.api.events.conversion import CORE, convert
+from apiserver.api.core.event_conversion import CORE, convert
 from apiserver.registry.resource import Resource, ServedVersion
 
 # Field labels of this group that are not called as in core (upstream pkg/apis/events/v1/conversion.go).
