@@ -106,7 +106,7 @@ class RecordMaker:
         obj = decode_stored(item)
         meta: dict[str, Any] = obj.get("metadata") or {}
         managed = managed_piece(meta.pop("managedFields", None))
-        stale = self._normalize(obj)
+        stale = self._normalize(obj) or item.stale
         return self._assemble(item, obj, self._pool.share(managed), stale)
 
     def _normalize(self, obj: Object) -> bool:

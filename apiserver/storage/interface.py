@@ -16,6 +16,7 @@ class KeyValue(NamedTuple):
     key: str
     value: bytes
     revision: int
+    stale: bool = False  # to be written again even if the value stays: it is stored in an outdated form (transform.py)
 
 
 class GetResult(NamedTuple):
@@ -48,6 +49,7 @@ class Event(NamedTuple):
     value: bytes | None
     previous: bytes | None
     previous_revision: int
+    stale: bool = False  # as KeyValue.stale, of `value`
 
 
 class StorageError(Exception):

@@ -226,7 +226,7 @@ class Cacher:
         previous = self._records.get(event.key)
         record = None
         if event.type == PUT and event.value is not None:
-            record = self.read_record(KeyValue(event.key, event.value, event.revision))
+            record = self.read_record(KeyValue(event.key, event.value, event.revision, event.stale))
         if record is not None:
             self._records[event.key] = record
             self._index.put(record)
