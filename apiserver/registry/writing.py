@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+import orjson
+
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import (
     OPTIMISTIC_LOCK,
@@ -79,9 +81,10 @@ def parse_resource_version(meta: Mapping[str, Any]) -> int:
         return 0
     if not (text.isascii() and text.isdigit()):
         raise StatusError(500, "", f"strconv.ParseUint: parsing {go_value(text)}: invalid syntax")
-    if int(text) >= 1 << 64:
+    digits = text.lstrip("0") or "0"
+    if len(digits) > 20 or int(digits) >= 1 << 64:
         raise StatusError(500, "", f"strconv.ParseUint: parsing {go_value(text)}: value out of range")
-    return int(text)
+    return int(digits)
 
 
 class Writer:
@@ -118,12 +121,14 @@ class Writer:
         meta = objects.metadata(obj)
         if meta.get("name") or not meta.get("generateName"):
             return await self._create(ctx, obj, validate)
+        pristine = orjson.dumps(obj)  # an attempt uses the object up
         for _ in range(MAX_NAME_TRIES - 1):
             try:
-                return await self._create(ctx, objects.copy(obj), validate)
+                return await self._create(ctx, obj, validate)
             except StatusError as e:
                 if e.reason != "AlreadyExists":
                     raise
+                obj = orjson.loads(pristine)
         return await self._create(ctx, obj, validate)
 
     async def _create(self, ctx: Context, obj: Object, validate: Validate | None) -> Record:
