@@ -27,6 +27,8 @@ class Selection:
         field_selector: fields.Selector = fields.EVERYTHING,
     ) -> None:
         """`namespace` comes from the path; a field selector for one namespace narrows a list of all of them."""
+        if resource.field_aliases and not field_selector.empty:
+            field_selector = field_selector.transform(lambda f, value: (resource.field_aliases.get(f, f), value))
         exact = field_selector.requires_exact_match
         self.namespace = (namespace or exact(NAMESPACE) or "") if resource.namespaced else ""
         self.name = exact(NAME) or ""

@@ -1,0 +1,222 @@
+"""Server-side tables (meta.k8s.io Table): what `kubectl get` prints, made from Resource.columns.
+
+A record's cells are computed once, from its object; ages are formatted at each request. A cell that looks at the time
+itself makes its row one that is computed anew every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from apiserver.apimachinery.clock import parse_rfc3339
+from apiserver.apimachinery.duration import human
+from apiserver.apimachinery.errors import bad_request, go_value
+from apiserver.apimachinery.objects import Object, get
+from apiserver.registry.rendition import ByteCache, Form, ListMeta, Renditions
+from apiserver.registry.resource import Column, Resource, Since
+from apiserver.storage.cacher.record import Record
+
+NONE, METADATA, OBJECT = "None", "Metadata", "Object"
+ROWS_BYTES = 8 << 20  # of kept rows, per resource
+
+NAME_DESCRIPTION = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client "
+    "to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and "
+    "configuration definition. Cannot be updated. More info: "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+)
+CREATED_DESCRIPTION = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be "
+    "set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 "
+    "form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+
+# What a kind without columns of its own shows (upstream registry/rest/table.go).
+DEFAULT_COLUMNS = (
+    Column(
+        "Name", lambda obj, now: get(obj, "metadata", "name", default=""), format="name", description=NAME_DESCRIPTION
+    ),
+    Column(
+        "Created At",
+        lambda obj, now: get(obj, "metadata", "creationTimestamp", default="0001-01-01T00:00:00Z"),
+        type="date",
+        description=CREATED_DESCRIPTION,
+    ),
+)
+
+
+class _ObservedTime(float):
+    """The time now, noting whether anyone reckons with it."""
+
+    used = False
+
+    def __sub__(self, other: float) -> float:
+        self.used = True
+        return float(self) - other
+
+    def __rsub__(self, other: float) -> float:
+        self.used = True
+        return other - float(self)
+
+    def __add__(self, other: float) -> float:
+        self.used = True
+        return float(self) + other
+
+    __radd__ = __add__
+
+    def __lt__(self, other: float) -> bool:
+        self.used = True
+        return float(self) < other
+
+    def __gt__(self, other: float) -> bool:
+        self.used = True
+        return float(self) > other
+
+    def __le__(self, other: float) -> bool:
+        self.used = True
+        return float(self) <= other
+
+    def __ge__(self, other: float) -> bool:
+        self.used = True
+        return float(self) >= other
+
+    def __int__(self) -> int:
+        self.used = True
+        return int(float(self))
+
+
+class _Age(NamedTuple):
+    """A Since, parsed, and the bytes before it."""
+
+    text: bytes
+    seconds: float | None  # None: unknown
+    before: str
+    after: str
+
+
+class _Row(NamedTuple):
+    """A row up to its object: `ages`, each with the bytes in front of it, and the bytes behind them all."""
+
+    ages: tuple[_Age, ...]
+    rest: bytes
+
+    def render(self, now: float) -> bytes:
+        if not self.ages:
+            return self.rest
+        parts: list[bytes] = []
+        for age in self.ages:
+            text = "<unknown>" if age.seconds is None else human(now - age.seconds)
+            parts += (age.text, orjson.dumps(age.before + text + age.after))
+        parts.append(self.rest)
+        return b"".join(parts)
+
+
+class Tables:
+    """Makes the tables of one resource."""
+
+    def __init__(self, resource: Resource, renditions: Renditions) -> None:
+        self._resource = resource
+        self._renditions = renditions
+        self._rows = ByteCache(ROWS_BYTES)
+        self._headers: dict[str, bytes] = {}
+
+    def columns(self, version: str) -> Sequence[Column]:
+        """The columns of a served version."""
+        own = next((v.columns for v in self._resource.versions if v.name == version), None)
+        return own or self._resource.columns or DEFAULT_COLUMNS
+
+    def header(self, version: str) -> bytes:
+        """The columnDefinitions."""
+        found = self._headers.get(version)
+        if found is None:
+            found = self._headers[version] = orjson.dumps([_definition(column) for column in self.columns(version)])
+        return found
+
+    def pieces(
+        self, records: Sequence[Record], meta: ListMeta, form: Form, now: float, *, header: bool = True
+    ) -> list[bytes]:
+        """A whole table in JSON, without a line end."""
+        definitions = self.header(form.version) if header else b"null"
+        start = b'{"kind":"Table","apiVersion":"meta.k8s.io/%s","metadata":' % form.meta_version.encode()
+        pieces = [b'%b%b,"columnDefinitions":%b,"rows":[' % (start, meta.json(), definitions)]
+        for number, record in enumerate(records):
+            if number:
+                pieces.append(b",")
+            self._add_row(pieces, record, form, now)
+        pieces.append(b"]}")
+        return pieces
+
+    def _add_row(self, pieces: list[bytes], record: Record, form: Form, now: float) -> None:
+        pieces.append(self._row(record, form.version, now))
+        if form.include == NONE:
+            pieces.append(b"null}")
+            return
+        kind = "object" if form.include == OBJECT else "partial"
+        pieces += self._renditions.pieces(record, Form(form.version, kind=kind, meta_version=form.meta_version))
+        pieces.append(b"}")
+
+    def _row(self, record: Record, version: str, now: float) -> bytes:
+        """`{"cells":[…],"object":`, kept where it may be."""
+        key = (record.key, record.revision, version)
+        row: _Row | None = self._rows.get(key) if record.revision else None
+        if row is None:
+            observed = _ObservedTime(now)
+            row = self._make_row(orjson.loads(b"".join((record.start, record.head, record.tail))), version, observed)
+            if not observed.used and record.revision:
+                self._rows.put(key, row, 200 + len(row.rest) + sum(len(age.text) + 100 for age in row.ages))
+        return row.render(now)
+
+    def _make_row(self, obj: Object, version: str, now: float) -> _Row:
+        ages: list[_Age] = []
+        text = b'{"cells":['
+        for number, column in enumerate(self.columns(version)):
+            if number:
+                text += b","
+            cell = column.cell(obj, now)
+            if isinstance(cell, Since):
+                ages.append(_Age(text, _seconds(cell.time), cell.before, cell.after))
+                text = b""
+            else:
+                text += orjson.dumps(cell)
+        text += b"]"
+        conditions = self._resource.row_conditions
+        if conditions is not None and (found := conditions(obj)):
+            text += b',"conditions":' + orjson.dumps(found)
+        return _Row(tuple(ages), text + b',"object":')
+
+    def empty_row(self, obj: Object, version: str, now: float) -> bytes:
+        """The row of an object that is no record (a bookmark), up to its object."""
+        return self._make_row(obj, version, now).render(now)
+
+
+def check_include(value: str) -> str:
+    """The includeObject parameter; a 400 for what upstream does not know."""
+    if value not in ("", NONE, METADATA, OBJECT):
+        raise bad_request(
+            f"Unable to convert to Table as requested: includeObject: Invalid value: {go_value(value)}: "
+            "must be 'Metadata', 'Object', 'None', or empty"
+        )
+    return value
+
+
+def _seconds(timestamp: str | None) -> float | None:
+    if not timestamp:
+        return None
+    try:
+        return parse_rfc3339(timestamp)
+    except ValueError:
+        return None
+
+
+def _definition(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    }
