@@ -16,6 +16,7 @@ GROUPS: tuple[str, ...] = (
     "authorization",
     "rbac",
     "scheduling",
+    "autoscaling",
     "coordination",
     "discovery",
     "events",

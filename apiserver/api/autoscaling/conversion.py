@@ -1,0 +1,273 @@
+"""HorizontalPodAutoscalers in v1 and v2. What v1 has no fields for travels in annotations, as JSON in v1's old forms.
+
+Mirrors upstream pkg/apis/autoscaling/v1/conversion.go: the annotations exist only on the wire of v1, never in storage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from apiserver.apimachinery.objects import Object, copy, get
+
+V1, V2 = "autoscaling/v1", "autoscaling/v2"
+METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"
+CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
+CARRIED = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
+DEFAULT_CPU = 80  # percent
+
+# v1's name of a source → (v1 field, path in v2) pairs, in the order Go writes them
+_SPECS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "object": (
+        ("target", ("describedObject",)),
+        ("metricName", ("metric", "name")),
+        ("targetValue", ("target", "value")),
+        ("selector", ("metric", "selector")),
+        ("averageValue", ("target", "averageValue")),
+    ),
+    "pods": (
+        ("metricName", ("metric", "name")),
+        ("targetAverageValue", ("target", "averageValue")),
+        ("selector", ("metric", "selector")),
+    ),
+    "resource": (
+        ("name", ("name",)),
+        ("targetAverageUtilization", ("target", "averageUtilization")),
+        ("targetAverageValue", ("target", "averageValue")),
+    ),
+    "containerResource": (
+        ("name", ("name",)),
+        ("targetAverageUtilization", ("target", "averageUtilization")),
+        ("targetAverageValue", ("target", "averageValue")),
+        ("container", ("container",)),
+    ),
+    "external": (
+        ("metricName", ("metric", "name")),
+        ("metricSelector", ("metric", "selector")),
+        ("targetValue", ("target", "value")),
+        ("targetAverageValue", ("target", "averageValue")),
+    ),
+}
+_STATUSES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "object": (
+        ("target", ("describedObject",)),
+        ("metricName", ("metric", "name")),
+        ("currentValue", ("current", "value")),
+        ("selector", ("metric", "selector")),
+        ("averageValue", ("current", "averageValue")),
+    ),
+    "pods": (
+        ("metricName", ("metric", "name")),
+        ("currentAverageValue", ("current", "averageValue")),
+        ("selector", ("metric", "selector")),
+    ),
+    "resource": (
+        ("name", ("name",)),
+        ("currentAverageUtilization", ("current", "averageUtilization")),
+        ("currentAverageValue", ("current", "averageValue")),
+    ),
+    "containerResource": (
+        ("name", ("name",)),
+        ("currentAverageUtilization", ("current", "averageUtilization")),
+        ("currentAverageValue", ("current", "averageValue")),
+        ("container", ("container",)),
+    ),
+    "external": (
+        ("metricName", ("metric", "name")),
+        ("metricSelector", ("metric", "selector")),
+        ("currentValue", ("current", "value")),
+        ("currentAverageValue", ("current", "averageValue")),
+    ),
+}
+# Quantities that Go writes even when they are zero: no pointers in the v1 types.
+_ALWAYS = {
+    ("object", "targetValue"),
+    ("object", "currentValue"),
+    ("pods", "targetAverageValue"),
+    ("pods", "currentAverageValue"),
+    ("resource", "currentAverageValue"),
+    ("containerResource", "currentAverageValue"),
+    ("external", "currentValue"),
+}
+
+
+def convert(obj: Object, api_version: str) -> Object:
+    """The autoscaler in another version; itself where it is in that version already."""
+    if obj.get("apiVersion") == api_version:
+        return obj
+    made = copy(obj)
+    made["apiVersion"] = api_version
+    (_to_v1 if api_version == V1 else _to_v2)(made)
+    return made  # type: ignore[no-any-return]
+
+
+def is_cpu_utilization(metric: Object) -> bool:
+    return (
+        metric.get("type") == "Resource"
+        and get(metric, "resource", "name") == "cpu"
+        and get(metric, "resource", "target", "averageUtilization") is not None
+    )
+
+
+def _to_v1(obj: Object) -> None:
+    spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+    metrics = spec.pop("metrics", None) or []
+    cpu = next((m for m in metrics if is_cpu_utilization(m)), None)
+    if cpu is not None:
+        spec["targetCPUUtilizationPercentage"] = cpu["resource"]["target"]["averageUtilization"]
+    others = [_old_form(m, _SPECS) for m in metrics if not is_cpu_utilization(m)]
+    current = status.pop("currentMetrics", None) or []
+    usage = next((m for m in current if _cpu_usage(m) is not None), None)
+    if usage is not None:
+        status["currentCPUUtilizationPercentage"] = _cpu_usage(usage)
+    conditions, behavior = status.pop("conditions", None), spec.pop("behavior", None)
+    status.setdefault("currentReplicas", 0)
+    _carry(obj, METRICS, others)
+    _carry(obj, BEHAVIOR, _internal_behavior(behavior) if behavior is not None else None)
+    _carry(obj, CURRENT_METRICS, [_old_form(m, _STATUSES) for m in current])
+    _carry(obj, CONDITIONS, conditions)
+
+
+def _cpu_usage(metric: Object) -> int | None:
+    if metric.get("type") != "Resource" or get(metric, "resource", "name") != "cpu":
+        return None
+    return get(metric, "resource", "current", "averageUtilization")  # type: ignore[no-any-return]
+
+
+def _carry(obj: Object, annotation: str, value: Any) -> None:
+    annotations = obj["metadata"].get("annotations") or {}
+    annotations.pop(annotation, None)
+    if value:
+        annotations[annotation] = orjson.dumps(value).decode()
+    if annotations:
+        obj["metadata"]["annotations"] = annotations
+    else:
+        obj["metadata"].pop("annotations", None)
+
+
+def _source_of(metric: Object) -> str:
+    return next((name for name in _SPECS if metric.get(name) is not None), "")
+
+
+def _old_form(metric: Object, table: dict[str, tuple[tuple[str, tuple[str, ...]], ...]]) -> Object:
+    made: Object = {"type": metric.get("type", "")}
+    if source := _source_of(metric):
+        fields: Object = {}
+        for field, path in table[source]:
+            value = get(metric[source], *path)
+            if value is None and (source, field) in _ALWAYS:
+                value = "0"
+            if value is not None:
+                fields[field] = value
+        made[source] = fields
+    return made
+
+
+def _new_form(metric: Object, table: dict[str, tuple[tuple[str, tuple[str, ...]], ...]]) -> Object:
+    made: Object = {"type": metric.get("type", "")}
+    if source := _source_of(metric):
+        fields: Object = {}
+        for field, path in table[source]:
+            value = metric[source].get(field)
+            zero = value == "0" and field == "targetValue" and metric[source].get("averageValue") is not None
+            if value is not None and not zero:
+                inner = fields
+                for step in path[:-1]:
+                    inner = inner.setdefault(step, {})
+                inner[path[-1]] = value
+        if table is _SPECS:
+            target = fields.setdefault("target", {})
+            fields["target"] = {"type": _target_type(source, target), **target}
+        made[source] = fields
+    return made
+
+
+def _target_type(source: str, target: Object) -> str:
+    if source in ("resource", "containerResource"):
+        return "Utilization" if target.get("averageUtilization") is not None else "AverageValue"
+    if source == "pods" or target.get("averageValue") is not None:
+        return "AverageValue"
+    return "Value"
+
+
+def _internal_behavior(behavior: Object) -> Object:
+    """Upstream writes its internal type here: capitalized names, nothing left out."""
+
+    def rules(given: Object | None) -> Object | None:
+        if given is None:
+            return None
+        policies = given.get("policies")
+        return {
+            "StabilizationWindowSeconds": given.get("stabilizationWindowSeconds"),
+            "SelectPolicy": given.get("selectPolicy"),
+            "Policies": None
+            if policies is None
+            else [
+                {"Type": p.get("type", ""), "Value": p.get("value", 0), "PeriodSeconds": p.get("periodSeconds", 0)}
+                for p in policies
+            ],
+            "Tolerance": given.get("tolerance"),
+        }
+
+    return {"ScaleUp": rules(behavior.get("scaleUp")), "ScaleDown": rules(behavior.get("scaleDown"))}
+
+
+def _wire_behavior(value: Any) -> Object | None:
+    """Back from `_internal_behavior`; Go reads field names without regard to case."""
+
+    def lowered(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {k[:1].lower() + k[1:]: lowered(v) for k, v in item.items() if v is not None}
+        return [lowered(v) for v in item] if isinstance(item, list) else item
+
+    return lowered(value) if isinstance(value, dict) else None
+
+
+def _carried(annotations: Object, key: str) -> Any:
+    try:
+        return orjson.loads(annotations[key])
+    except (KeyError, orjson.JSONDecodeError, TypeError):
+        return None
+
+
+def _to_v2(obj: Object) -> None:
+    spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+    annotations = obj["metadata"].get("annotations") or {}
+    metrics: list[Object] = []
+    if isinstance(others := _carried(annotations, METRICS), list):
+        metrics += [_new_form(m, _SPECS) for m in others if isinstance(m, dict)]
+    utilization = spec.pop("targetCPUUtilizationPercentage", None)
+    if utilization is None and not metrics:
+        utilization = DEFAULT_CPU
+    if utilization is not None:
+        metrics.append(cpu_metric(utilization))
+    spec["metrics"] = metrics
+    if behavior := _wire_behavior(_carried(annotations, BEHAVIOR)):
+        spec["behavior"] = behavior
+    usage = status.pop("currentCPUUtilizationPercentage", None)
+    if isinstance(current := _carried(annotations, CURRENT_METRICS), list):
+        status["currentMetrics"] = [_new_form(m, _STATUSES) for m in current if isinstance(m, dict)]
+    elif usage is not None:
+        resource = {"name": "cpu", "current": {"averageUtilization": usage}}
+        status["currentMetrics"] = [{"type": "Resource", "resource": resource}]
+    else:
+        status.setdefault("currentMetrics", None)
+    if isinstance(conditions := _carried(annotations, CONDITIONS), list):
+        status["conditions"] = conditions
+    if status.get("currentReplicas") == 0:
+        del status["currentReplicas"]
+    status.setdefault("desiredReplicas", 0)
+    kept = {k: v for k, v in annotations.items() if k not in CARRIED}
+    if kept:
+        obj["metadata"]["annotations"] = kept
+    else:
+        obj["metadata"].pop("annotations", None)
+
+
+def cpu_metric(utilization: int) -> Object:
+    """The metric v1's one percentage stands for."""
+    target = {"type": "Utilization", "averageUtilization": utilization}
+    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
