@@ -53,6 +53,10 @@ class Headers(Mapping[str, str]):
     def pairs(self) -> list[tuple[str, str]]:
         return list(self._pairs)
 
+    def any_starts_with(self, prefix: str) -> bool:
+        """Whether any key begins with `prefix` (lower-case)."""
+        return any(name.startswith(prefix) for name, _ in self._pairs)
+
 
 class Query(Mapping[str, str]):
     """Query parameters: the first value wins, as in Go's url.Values.Get; `all(key)` gives every value.

@@ -79,7 +79,7 @@ class RequestPath:
         response = await self._answer(request, info)
         headers = response.headers
         headers.append(("Audit-Id", request.audit_id))
-        if not any(name == "Cache-Control" for name, _ in headers):
+        if len(headers) == 1 or not any(name == "Cache-Control" for name, _ in headers):
             headers.append(CACHE_CONTROL)
         if request.warnings:
             headers += warning_headers(request.warnings)

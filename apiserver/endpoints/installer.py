@@ -13,6 +13,9 @@ from apiserver.apimachinery.gvk import GroupResource, GroupVersion
 from apiserver.apimachinery.http import Handler
 from apiserver.registry.resource import Resource, Subresource
 
+ITEM_VERBS = ("get", "update", "patch", "delete")
+COLLECTION_VERBS = ("list", "create", "deletecollection")
+
 Verbs = Mapping[str, Handler]  # by Kubernetes verb: get list watch create update patch delete deletecollection connect
 
 
@@ -23,6 +26,8 @@ class Route(NamedTuple):
     version: str
     subresource: Subresource | None
     verbs: Verbs
+    has_items: bool = True  # whether any verb is for single objects, reached by their name
+    has_collection: bool = True
 
 
 class Installed(NamedTuple):
@@ -110,7 +115,9 @@ class Installer:
     def _route(self, installed: Installed, version: str, subresource: Subresource | None) -> None:
         resource = installed.resource
         key = (resource.group, version, resource.plural, subresource.name if subresource else "")
-        self.routes[key] = Route(resource, version, subresource, self._make_verbs(installed, version, subresource))
+        verbs = self._make_verbs(installed, version, subresource)
+        items, collection = any(v in verbs for v in ITEM_VERBS), any(v in verbs for v in COLLECTION_VERBS)
+        self.routes[key] = Route(resource, version, subresource, verbs, items, collection)
 
     def _drop(self, group_resource: GroupResource) -> None:
         installed = self._installed.pop(group_resource)

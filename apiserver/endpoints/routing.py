@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.http import Handler, Request, RequestInfo
-from apiserver.endpoints.installer import Installer, Route, Verbs
+from apiserver.endpoints.installer import Installer, Route
 from apiserver.endpoints.responses import method_not_allowed, resource_not_found
 
 _ITEM = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -94,8 +94,8 @@ def _verb(method: str, info: RequestInfo, route: Route) -> str:
     if route.subresource is not None:
         return _subresource_verb(method, info, route)
     if steps == 1:
-        return _collection_verb(method, info, route.verbs, everywhere=namespaced and not info.namespace)
-    if steps > 2 or (namespaced and not info.namespace) or not _any(route.verbs, _ITEM):
+        return _collection_verb(method, info, route, everywhere=namespaced and not info.namespace)
+    if steps > 2 or (namespaced and not info.namespace) or not route.has_items:
         raise resource_not_found()
     return _ITEM.get(method, "")
 
@@ -116,12 +116,12 @@ def _watch_verb(method: str, info: RequestInfo, route: Route) -> str:
     return "watch" if method == "GET" else ""
 
 
-def _collection_verb(method: str, info: RequestInfo, verbs: Verbs, everywhere: bool) -> str:
+def _collection_verb(method: str, info: RequestInfo, route: Route, everywhere: bool) -> str:
     if everywhere:
-        if "list" not in verbs:
+        if "list" not in route.verbs:
             raise resource_not_found()
         return (info.verb if info.verb == "watch" else "list") if method == "GET" else ""
-    if not _any(verbs, _COLLECTION):
+    if not route.has_collection:
         raise resource_not_found()
     if method == "GET" and info.verb == "watch":
         return "watch"
@@ -139,10 +139,6 @@ def _subresource_verb(method: str, info: RequestInfo, route: Route) -> str:
     if len(info.parts) > 3 and not proxy:
         raise resource_not_found()
     return "connect" if method in (_CONNECT_PROXY if proxy else _CONNECT) else ""
-
-
-def _any(verbs: Verbs, methods: dict[str, str]) -> bool:
-    return any(verb in verbs for verb in methods.values())
 
 
 def _matches(header: str, types: tuple[str, ...]) -> bool:

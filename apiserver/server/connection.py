@@ -50,6 +50,13 @@ class FrontHeaders(Headers):
     def pairs(self) -> list[tuple[str, str]]:
         return [(name.lower(), value) for name, value in self._multi.items()]
 
+    def any_starts_with(self, prefix: str) -> bool:
+        first, length = prefix[0], len(prefix)
+        for name in self._multi:  # noqa: SIM110  # a generator costs more than the whole loop
+            if name[0].lower() == first and name[:length].lower() == prefix:
+                return True
+        return False
+
 
 class Connection(RequestHandler):
     """aiohttp's protocol, with facts that live as long as the connection and word of its end."""

@@ -11,7 +11,7 @@ from apiserver.endpoints.filters.authorization import NO_SNIFF
 
 async def impersonate(request: Request, impersonation: Impersonation) -> None:
     """Replace `request.user` where the headers ask for it; raises 400 or 403."""
-    if not any(name.startswith("impersonate-") for name in request.headers):
+    if not request.headers.any_starts_with("impersonate-"):
         return
     try:
         await impersonation.apply(request, attributes_of(request))
