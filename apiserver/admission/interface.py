@@ -57,6 +57,7 @@ class AdmissionPlugin:
 
     name = ""
     operations: frozenset[str] = frozenset({CREATE, UPDATE, DELETE, CONNECT})
+    resources: frozenset[GroupResource] | None = None  # what it looks at; None: everything
     mutates = False
     validates = False
 
