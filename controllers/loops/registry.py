@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from controllers.framework.context import Context
 from controllers.framework.manager import Loop
-from controllers.loops import garbage_collector, namespace, replicaset, root_ca, serviceaccount
+from controllers.loops import deployment, garbage_collector, namespace, replicaset, root_ca, serviceaccount
 
 # name as upstream's --controllers knows it → builds the loop
 LOOPS: dict[str, Callable[[Context], Loop]] = {
@@ -16,4 +16,5 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "garbage-collector-controller": garbage_collector.build,
     "replicationcontroller-controller": replicaset.build_replication,
     "replicaset-controller": replicaset.build,
+    "deployment-controller": deployment.build,
 }
