@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apiserver.admission.plugins import problems as plugin_problems
 from apiserver.server import flags
 from apiserver.server.flags import Flag, UsageError
 
@@ -161,6 +162,7 @@ def _problems(options: Options) -> list[str]:
         found.append("--tls-cert-file and --tls-private-key-file go together")
     if options.etcd_servers and options.data_dir:
         found.append("--etcd-servers and --data-dir exclude each other: objects live in one place")
+    found += plugin_problems(options.enable_admission_plugins, options.disable_admission_plugins)
     for name, value in options.feature_gates:
         found += _gate_problems(name, value)
     return found

@@ -9,6 +9,7 @@ from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
+from apiserver.auth.authenticators.last_used import last_used_marker
 from apiserver.auth.authenticators.request_header import RequestHeaderOptions
 from apiserver.auth.build import (
     Authentication,
@@ -21,6 +22,7 @@ from apiserver.auth.build import (
 from apiserver.auth.jwt import KeySet, SigningKey
 from apiserver.auth.serviceaccount import OpenIDMetadata, TokenIssuer
 from apiserver.registry.listers import Listers
+from apiserver.registry.store import Store
 from apiserver.server.options import Options
 
 Read = Callable[[GroupResource, str, str], Awaitable[Object | None]]
@@ -34,7 +36,13 @@ class Security(NamedTuple):
 
 
 def build_security(
-    options: Options, listers: Listers, read: Read, clock: Clock, rand: Random, address: str
+    options: Options,
+    listers: Listers,
+    read: Read,
+    secrets: Callable[[], Store],
+    clock: Clock,
+    rand: Random,
+    address: str,
 ) -> Security:
     """`read` reads one object from storage, where memory lags; `address` is the host:port others reach this server under."""
     signing_pem = _read(options, options.service_account_signing_key_file)
@@ -51,6 +59,7 @@ def build_security(
             service_account_key_pems=key_pems,
             service_account_lookup=options.service_account_lookup,
             read=lister_reader(lambda: listers, read),
+            mark_secret_used=last_used_marker(clock, rand, secrets),
             api_audiences=options.api_audiences,
             anonymous=options.anonymous_auth,
         )

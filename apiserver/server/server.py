@@ -30,6 +30,7 @@ from apiserver.endpoints.routing import Router
 from apiserver.registry.context import Context
 from apiserver.registry.dependencies import Dependencies
 from apiserver.registry.store import Store
+from apiserver.server.admitting import admission_chain
 from apiserver.server.bootstrapping import bootstrap_context
 from apiserver.server.compaction import compact_forever
 from apiserver.server.documents import install_documents, install_health
@@ -132,7 +133,15 @@ class APIServer:
         return f"[{host}]:{self.options.secure_port}" if ":" in host else f"{host}:{self.options.secure_port}"
 
     def _build_security(self) -> Security:
-        return build_security(self.options, self.listers, self._read, self.clock, self.rand, self.address)
+        return build_security(
+            self.options,
+            self.listers,
+            self.read,
+            lambda: self.store(GroupResource("", "secrets")),
+            self.clock,
+            self.rand,
+            self.address,
+        )
 
     def _wire_dependencies(self, security: Security) -> None:
         self._verbs.dependencies = Dependencies(
@@ -149,6 +158,7 @@ class APIServer:
             service_ip_ranges=self.options.service_cluster_ip_range,
             service_node_ports=self.options.service_node_port_range,
         )
+        self._verbs.admission = admission_chain(self, security)
 
     def store(self, group_resource: GroupResource) -> Store:
         store: Store | None = self.installer.store(group_resource)
@@ -156,7 +166,7 @@ class APIServer:
             raise KeyError(group_resource)
         return store
 
-    async def _read(self, group_resource: GroupResource, namespace: str, name: str) -> Object | None:
+    async def read(self, group_resource: GroupResource, namespace: str, name: str) -> Object | None:
         """One object as storage has it now, or None."""
         store = self.store(group_resource)
         await store.cacher.wait_current()
