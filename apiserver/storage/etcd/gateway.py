@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
@@ -59,9 +59,11 @@ class _Client(AioClient):  # type: ignore[misc]
     @asynccontextmanager
     async def stream(self, method: str, body: bytes, token: str | None) -> AsyncIterator[AsyncIterator[Any]]:
         self.token = token
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         try:
-            async with self.call_rpc(method, body, raw=True, timeout=timeout) as response:
+            request = self.call_rpc(method, body, raw=True, timeout=aiohttp.ClientTimeout(total=None))
+            async with asyncio.timeout(self.timeout.total):
+                response = await request
+            async with response:
                 if response.status != 200:
                     _read(await response.read(), response.status, self.url)
                 yield _Messages(response.content, self.url)
@@ -228,10 +230,10 @@ class Gateway:
 
 
 def _checked(endpoint: str, tls: TLS | None) -> str:
-    url = endpoint.strip().rstrip("/")
+    url = endpoint.strip()
     if "://" not in url:
         url = f"{'https' if tls else 'http'}://{url}"
-    parts: Mapping[str, Any] = urlsplit(url)._asdict()
-    if parts["scheme"] not in ("http", "https") or not parts["netloc"]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
         raise Unavailable(f"etcd: {endpoint} is not an http:// or https:// address")
-    return url
+    return f"{parts.scheme}://{parts.netloc}"
