@@ -59,9 +59,11 @@ async def served_resources(client: Client, *, preferred: bool = True) -> list[Se
 def _resources(group: str, version: Object) -> Iterator[ServedResource]:
     for resource in version.get("resources") or ():
         kind = resource.get("responseKind") or {}
+        # A kind without a version is one of this group and version.
+        of = (kind.get("group", ""), kind["version"]) if kind.get("version") else (group, version["version"])
         yield ServedResource(
             GroupVersionResource(group, version["version"], resource["resource"]),
-            GroupVersionKind(kind.get("group", ""), kind.get("version") or version["version"], kind.get("kind", "")),
+            GroupVersionKind(*of, kind.get("kind", "")),
             resource["scope"] == "Namespaced",
             tuple(resource.get("verbs") or ()),
             tuple(sub["subresource"] for sub in resource.get("subresources") or ()),
