@@ -36,6 +36,7 @@ from apiserver.server.compaction import compact_forever
 from apiserver.server.documents import install_documents, install_health
 from apiserver.server.listers import CachedListers
 from apiserver.server.options import Options
+from apiserver.server.runtime_config import enabled
 from apiserver.server.security import Security, build_security
 from apiserver.server.stores import Stores
 from apiserver.server.verbs import VerbMaker
@@ -82,7 +83,7 @@ class APIServer:
         self._add_storage_checks()
         self.security = self._build_security()
         self._wire_dependencies(self.security)
-        for resource in resources():
+        for resource in enabled(resources(), self.options.runtime_config):
             self.installer.install(resource)
         install_documents(self)
         hooks = {hook.name: self.health.hook(hook.name) for hook in HOOKS}
