@@ -225,6 +225,7 @@ async def test_a_failed_commit_fails_all_that_was_queued_on_top_of_it(tmp_path: 
     assert [type(outcome) for outcome in outcomes] == [DiskFull] * 4
     assert (await storage.get("/a")).item == KeyValue("/a", b"1", first)
     second = await storage.put("/a", b"2", expected=first)
+    assert second == first + 1
     await storage.ready()
     assert [e.revision for e in await next_events(watch, 1)] == [second]
     await storage.close()
