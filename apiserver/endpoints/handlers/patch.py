@@ -105,17 +105,26 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
 def _json_patched(write: Write, current: Object, operations: Any, strict: list[str], data: bytes) -> Object:
     strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
     patched = json_patch(current, operations, in_place=True)
+    _check_kind(write, patched)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
 def _merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
     patched = merge_patch(current, patch, in_place=True)
+    _check_kind(write, patched)
     return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
 
 
 def _strategically_merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
     return _checked(write, patched, strict, lambda why: invalid_patch_map(bodies.parse_patch(data)[0], why))
+
+
+def _check_kind(write: Write, patched: Any) -> None:
+    try:
+        bodies.check_kind(write, patched)
+    except bodies.Undecodable as e:
+        raise invalid_patched(patched, str(e)) from e
 
 
 def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
