@@ -60,7 +60,9 @@ def _resources(group: str, version: Object) -> Iterator[ServedResource]:
     for resource in version.get("resources") or ():
         kind = resource.get("responseKind") or {}
         # A kind without a version is one of this group and version.
-        of = (kind.get("group", ""), kind["version"]) if kind.get("version") else (group, version["version"])
+        of: tuple[str, str] = (
+            (kind.get("group", ""), kind["version"]) if kind.get("version") else (group, version["version"])
+        )
         yield ServedResource(
             GroupVersionResource(group, version["version"], resource["resource"]),
             GroupVersionKind(*of, kind.get("kind", "")),
