@@ -82,10 +82,19 @@ def _is_ours(places: Places) -> bool:
 def _stop(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_PATIENCE
-    while Path(f"/proc/{pid}").exists():
+    while is_alive(pid):
         if time.monotonic() > deadline:
             raise LauncherError(f"process {pid} does not stop; end it with: kill -9 {pid}")
         time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it still runs; one that has ended and was not waited for by its parent does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def print_kubeconfig(places: Places, merge_into: str | None) -> int:

@@ -93,7 +93,10 @@ class RequestPath:
         in_flight[kind] += 1
         try:
             if is_long_running(info):
-                return await self._serve(request, info)
+                response = await self._serve(request, info)
+                if isinstance(response, StreamResponse):
+                    self._metrics.counted(request, info, response)
+                return response
             with self._deadlines.limit(timeout_of(request)):
                 return await self._serve(request, info)
         except StatusError as e:

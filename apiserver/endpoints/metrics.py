@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from apiserver.apimachinery.http import Request, RequestInfo, Response
+from apiserver.apimachinery.http import Request, RequestInfo, Response, Sink, StreamResponse
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # upstream apiserver/pkg/endpoints/metrics/metrics.go, requestLatencies
@@ -131,6 +131,7 @@ class Metrics:
             DURATION_BUCKETS,
             labels[1:],
         )
+        self.long_running: dict[Labels, int] = {}
         self.lag = Histogram("pocketkube_loop_lag_seconds", "How late the event loop came to its timer.", LAG_BUCKETS)
         self.add(self.requests)
         self.add(self.durations)
@@ -140,6 +141,14 @@ class Metrics:
                 "[STABLE] Maximal number of currently used inflight request limit of this apiserver per request kind.",
                 lambda: [((kind,), float(number)) for kind, number in self.in_flight.items()],
                 ("request_kind",),
+            )
+        )
+        self.add(
+            Gauge(
+                "apiserver_longrunning_requests",
+                "[STABLE] Gauge of all active long-running apiserver requests.",
+                lambda: [(values, float(number)) for values, number in sorted(self.long_running.items())],
+                ("component", "group", "resource", "scope", "subresource", "verb", "version"),
             )
         )
         self.add(self.lag)
@@ -153,6 +162,21 @@ class Metrics:
         labels = _request_labels(request, info)
         self.requests.add((str(code), *labels))
         self.durations.observe(seconds, labels)
+
+    def counted(self, request: Request, info: RequestInfo, response: StreamResponse) -> None:
+        """Count a stream as long as it runs."""
+        labels = _request_labels(request, info)
+        labels = (labels[0], *labels[2:])
+        run = response.run
+
+        async def counted_run(sink: Sink) -> None:
+            self.long_running[labels] = self.long_running.get(labels, 0) + 1
+            try:
+                await run(sink)
+            finally:
+                self.long_running[labels] -= 1
+
+        response.run = counted_run
 
     def render(self) -> bytes:
         return "".join(f"{line}\n" for metric in self._all for line in metric.lines()).encode()

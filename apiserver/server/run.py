@@ -53,6 +53,7 @@ async def serving(options: Options, clock: Clock | None = None) -> AsyncIterator
             meter.close()
             server.begin_stop()
             await front.stop_accepting()
+            await server.finish_requests(options.shutdown_grace)
             await server.stop()
             await front.stop(options.shutdown_grace)
     finally:

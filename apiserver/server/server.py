@@ -35,6 +35,7 @@ from apiserver.server.bootstrapping import bootstrap_context
 from apiserver.server.compaction import compact_forever
 from apiserver.server.documents import install_documents, install_health
 from apiserver.server.listers import CachedListers
+from apiserver.server.measures import MeasuredStorage, add_server_gauges
 from apiserver.server.options import Options
 from apiserver.server.runtime_config import enabled
 from apiserver.server.security import Security, build_security
@@ -45,7 +46,7 @@ from apiserver.storage.interface import Storage, StorageError
 
 log = logging.getLogger(__name__)
 
-READY_POLL = 0.005  # seconds between two looks at the health checks while the server starts
+READY_POLL = 0.005  # seconds between two looks while the server starts or stops
 
 
 class APIServer:
@@ -55,18 +56,19 @@ class APIServer:
         self, options: Options, storage: Storage, *, clock: Clock | None = None, rand: Random | None = None
     ) -> None:
         self.options = options
-        self.storage = storage
+        self.metrics = Metrics()
+        self.storage: Storage = MeasuredStorage(storage, self.metrics)
         self.clock = clock or SystemClock()
         self.rand = rand or Random()
         self.health = Health()
-        self.metrics = Metrics()
         self.paths = Paths()
-        self.cachers = Cachers(storage, self.clock)
-        stores = Stores(storage, self.cachers)
+        self.cachers = Cachers(self.storage, self.clock)
+        stores = Stores(self.storage, self.cachers)
         self._verbs = VerbMaker(self.clock, self.rand, {"min_request_timeout": options.min_request_timeout})
         self.installer = Installer(stores.make, self._verbs.make, stores.end)
         self.listers = CachedListers(self.installer.store)
         self.installer.on_change(self.listers.follow)
+        add_server_gauges(self)
         self._tasks = TaskOwner("api server")
         self._stopping = False
         self.security: Security | None = None
@@ -117,6 +119,12 @@ class APIServer:
             await stop_hooks(self._bootstrap)
         await self.cachers.close()
         self._deadlines.close()
+
+    async def finish_requests(self, timeout: float) -> None:
+        """Return when no request with an end is in flight, or after `timeout` seconds."""
+        end = asyncio.get_running_loop().time() + timeout
+        while len(self._deadlines) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(READY_POLL)
 
     async def wait_ready(self) -> None:
         """Return when `/readyz` says ok."""
