@@ -153,7 +153,7 @@ def _decode_exactly(
 def _yaml_errors(duplicates: Sequence[str]) -> list[str]:
     if not duplicates:
         return []
-    return ["error converting YAML to JSON: yaml: unmarshal errors:\n" + "\n".join(f"  {d}" for d in duplicates)]
+    return ["yaml: unmarshal errors:\n" + "\n".join(f"  {d}" for d in duplicates)]
 
 
 def _decode_as(

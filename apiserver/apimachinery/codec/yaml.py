@@ -5,6 +5,7 @@ PyYAML parses to nodes; what a plain scalar means is decided here, since Go and 
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from typing import Any, NamedTuple
@@ -25,10 +26,28 @@ _INT = re.compile(r"[-+]?([0-9]+)")
 _BASED = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]+)")
 _TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
+_TOO_DEEP = "yaml: exceeded max depth of 10000"
 
 
 class YamlError(ValueError):
     """A text that is no YAML, in upstream's words."""
+
+
+class _Scalar(NamedTuple):
+    text: str
+    tag: str | None  # as written, None without one
+    quoted: bool
+    line: int
+
+
+class _Sequence(NamedTuple):
+    items: list[Any]
+    line: int
+
+
+class _Mapping(NamedTuple):
+    pairs: list[tuple[Any, Any]]
+    line: int
 
 
 class Document(NamedTuple):
@@ -40,23 +59,23 @@ class Document(NamedTuple):
 
 def parse(data: bytes) -> Document:
     """The first document as JSON values; raises YamlError."""
-    text = data.decode("utf-8", "replace")
-    loader = _LOADER(text)
+    loader = _LOADER(data.decode("utf-8", "replace"))
+    composer = _Composer(loader)
     try:
-        node = loader.get_single_node() if _is_single(text) else _first(loader)
+        node = composer.document()
     except yaml.YAMLError as e:
-        raise YamlError(f"error converting YAML to JSON: {_message(e)}") from None
+        raise YamlError(_message(e)) from None
     except RecursionError:
-        raise YamlError("error converting YAML to JSON: yaml: exceeded max depth of 10000") from None
+        raise YamlError(_TOO_DEEP) from None
     finally:
         loader.dispose()
+    reader = _Reader(max(10_000, 10 * composer.nodes))
     if node is None:
         return Document(None, [])
-    reader = _Reader()
     try:
         value = reader.value(node)
     except RecursionError:
-        raise YamlError("error converting YAML to JSON: yaml: exceeded max depth of 10000") from None
+        raise YamlError(_TOO_DEEP) from None
     return Document(value, reader.duplicates)
 
 
@@ -64,63 +83,97 @@ def loads(data: bytes) -> Any:
     return parse(data).value
 
 
-def _is_single(text: str) -> bool:
-    return "\n---" not in text and not text.startswith("---")
+class _Composer:
+    """Events to nodes; only the first document, what follows it is not looked at. An anchor may be used again."""
 
+    def __init__(self, loader: Any) -> None:
+        self._next = loader.get_event
+        self._anchors: dict[str, Any] = {}
+        self.nodes = 0
 
-def _first(loader: Any) -> Any:
-    """The first of several documents: the others are not looked at."""
-    return loader.get_node() if loader.check_node() else None
+    def document(self) -> Any:
+        """The document's node, None where there is none."""
+        self._next()  # the stream's start
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return None
+        return self._node(self._next())
+
+    def _node(self, event: Any) -> Any:
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise YamlError(f"yaml: unknown anchor '{event.anchor}' referenced")
+            return self._anchors[event.anchor]
+        self.nodes += 1
+        line = event.start_mark.line + 1
+        node: _Scalar | _Sequence | _Mapping
+        if isinstance(event, yaml.ScalarEvent):
+            node = _Scalar(event.value, event.tag, bool(event.style), line)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = _Sequence([], line)
+        else:
+            node = _Mapping([], line)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        if isinstance(node, _Sequence):
+            while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+                node.items.append(self._node(event))
+        elif isinstance(node, _Mapping):
+            while not isinstance(event := self._next(), yaml.MappingEndEvent):
+                key = self._node(event)
+                node.pairs.append((key, self._node(self._next())))
+        return node
 
 
 def _message(error: yaml.YAMLError) -> str:
-    """libyaml's problem with the line goyaml names."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    """libyaml's problem with the line goyaml names: scanner errors stand on the line before."""
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return f"yaml: line {mark.line + 1}: {problem}" if mark is not None and mark.line else f"yaml: {problem}"
+    marks = (getattr(error, "problem_mark", None), getattr(error, "context_mark", None))
+    line: int = next((mark.line for mark in marks if mark is not None and mark.line), 0)
+    if line and isinstance(error, yaml.scanner.ScannerError):
+        line += 1
+    return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
 
 
 class _Reader:
     """Nodes to values."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.duplicates: list[str] = []
-        self._nodes = 0
+        self._left = limit  # aliases of aliases may stand for far more nodes than were written
 
     def value(self, node: Any) -> Any:
-        self._nodes += 1
-        if self._nodes > 1_000_000:  # aliases of aliases: goyaml calls it excessive
-            raise YamlError("error converting YAML to JSON: yaml: document contains excessive aliasing")
-        if isinstance(node, yaml.MappingNode):
+        self._left -= 1
+        if self._left < 0:
+            raise YamlError("yaml: document contains excessive aliasing")
+        if isinstance(node, _Mapping):
             return self._mapping(node)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item) for item in node.value]
+        if isinstance(node, _Sequence):
+            return [self.value(item) for item in node.items]
         return scalar(node)
 
-    def _mapping(self, node: Any) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.style is None and key_node.value == _MERGE:
-                self._merge(value_node, merged)
+    def _mapping(self, node: _Mapping, found: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A mapping's members, into `found` where another mapping merges this one."""
+        if found is None:
+            found = {}
+        for key_node, value_node in node.pairs:
+            if isinstance(key_node, _Scalar) and not key_node.quoted and key_node.text == _MERGE:
+                self._merge(value_node, found)
                 continue
-            key = _key(self.value(key_node), key_node)
+            raw = self.value(key_node)
+            key = _key(raw, key_node)
             if key in found:
-                line = key_node.start_mark.line + 1
-                self.duplicates.append(f"line {line}: key {go_quote(key)} already set in map")
+                shown = go_quote(key) if isinstance(raw, str) else key
+                self.duplicates.append(f"line {key_node.line}: key {shown} already set in map")
             found[key] = self.value(value_node)
-        return {**merged, **found} if merged else found
+        return found
 
-    def _merge(self, node: Any, into: dict[str, Any]) -> None:
-        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in nodes:
-            value = self.value(source)
-            if not isinstance(value, dict):
-                raise YamlError(
-                    "error converting YAML to JSON: yaml: map merge requires map or sequence of maps as the value"
-                )
-            for key, inner in value.items():
-                into.setdefault(key, inner)
+    def _merge(self, node: Any, found: dict[str, Any]) -> None:
+        """`<<: *a` or `<<: [*a, *b]`: as if their members stood here; the first of several has the last word."""
+        sources = node.items[::-1] if isinstance(node, _Sequence) else [node]
+        for source in sources:
+            if not isinstance(source, _Mapping):
+                raise YamlError("yaml: map merge requires map or sequence of maps as the value")
+            self._mapping(source, found)
 
 
 def _key(value: Any, node: Any) -> str:
@@ -136,7 +189,7 @@ def _key(value: Any, node: Any) -> str:
     kind = (
         "map[interface {}]interface {}" if isinstance(value, dict) else "<nil>" if value is None else "[]interface {}"
     )
-    raise YamlError(f"error converting YAML to JSON: unsupported map key of type: {kind}, key: {node.value}")
+    raise YamlError(f"unsupported map key of type: {kind}, key: {getattr(node, 'text', '')}")
 
 
 def _go_float(value: float) -> str:
@@ -145,26 +198,22 @@ def _go_float(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
 
 
-def scalar(node: Any) -> Any:
+def scalar(node: _Scalar) -> Any:
     """What a scalar stands for: plain ones by their looks, quoted ones are text, tagged ones what the tag says."""
-    text: str = node.value
-    tag: str = node.tag
-    if node.style is not None and tag in (_TAG + "str", "!"):
-        return text
-    explicit = tag not in (_TAG + "str", "!") and node.style is not None
-    if tag == _TAG + "binary":
-        return _binary(text)
-    return _tagged(text, tag) if explicit else plain_scalar(text)
+    if node.tag is None:
+        return node.text if node.quoted else plain_scalar(node.text)
+    if node.tag == _TAG + "binary":
+        return _binary(node.text)
+    if node.tag == _TAG + "str" or not node.tag.startswith(_TAG):
+        return node.text
+    return plain_scalar(node.text)
 
 
 def _binary(text: str) -> str:
-    import base64
-
-    return base64.b64decode(text).decode("utf-8", "replace")
-
-
-def _tagged(text: str, tag: str) -> Any:
-    return text if tag == _TAG + "str" else plain_scalar(text)
+    try:
+        return base64.b64decode(text, validate=True).decode("utf-8", "replace")
+    except ValueError:
+        raise YamlError("yaml: !!binary value contains invalid base64 data") from None
 
 
 def plain_scalar(text: str) -> Any:
@@ -179,7 +228,7 @@ def plain_scalar(text: str) -> Any:
     if first not in "+-.0123456789":
         return text
     if text in _INFINITE:
-        raise YamlError(f"error converting YAML to JSON: json: unsupported value: {_infinite(text)}")
+        raise YamlError(f"json: unsupported value: {_infinite(text)}")
     return _number(text)
 
 

@@ -5,9 +5,10 @@ Only texts that were refused come here, so it is written for exactness: a scanne
 
 from __future__ import annotations
 
-_SPACE = b" \t\r\n"
-_DIGITS = b"0123456789"
-_HEX = b"0123456789abcdefABCDEF"
+_SPACE = frozenset(b" \t\r\n")
+_DIGITS = frozenset(b"0123456789")
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_ESCAPED = frozenset(b'bfnrt\\/"')
 _LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
 MAX_DEPTH = 10_000
 
@@ -186,13 +187,13 @@ class _Scanner:
 
     def _escape(self) -> None:
         byte = self._peek()
-        if byte != -1 and byte in b'bfnrt\\/"':
+        if byte in _ESCAPED:
             self._at += 1
             return
         if byte != ord("u"):
             raise self._fault_within("in string escape code")
         self._at += 1
         for _ in range(4):
-            if self._peek() == -1 or self._peek() not in _HEX:
+            if self._peek() not in _HEX:
                 raise self._fault_within("in \\u hexadecimal character escape")
             self._at += 1
