@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import sys
@@ -15,8 +14,9 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from pocketkube.logs import set_up_logging
+
 READY_FLAG = "--ready-fd"
-_LEVELS = {0: logging.WARNING, 1: logging.WARNING, 2: logging.INFO, 3: logging.INFO}
 
 
 class Reporter:
@@ -58,14 +58,6 @@ def prepare_imports() -> None:
             import aiohttp.connector  # noqa: F401  # what builds that context
 
         del os.environ["SSL_CERT_FILE"]
-
-
-def set_up_logging(verbosity: int) -> None:
-    logging.basicConfig(
-        level=_LEVELS.get(verbosity, logging.DEBUG),
-        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
 
 
 def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

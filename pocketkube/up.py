@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pocketkube import etcd, kubeconfig, ports
 from pocketkube.errors import LauncherError
+from pocketkube.logs import set_up_logging
 from pocketkube.pki import AUTHORITIES, SIGNING_KEYS, Pki, cluster_leaves
 from pocketkube.places import PORT, Places
 from pocketkube.supervisor import Process, Supervisor
@@ -103,7 +104,7 @@ def _in_process(options: UpOptions, places: Places, pki: Pki, url: str, argument
     from apiserver.server.options import parse_options
     from pocketkube import component
 
-    component.set_up_logging(options.verbosity)
+    set_up_logging(options.verbosity)
     component.prepare_imports()
 
     async def main(stop: asyncio.Event) -> None:
