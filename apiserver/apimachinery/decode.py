@@ -73,7 +73,7 @@ def _regular(obj: Object, schema: Schema) -> Object | None:
         return None
     try:
         walk(table(schema.name), obj)
-    except Irregular:
+    except (Irregular, RecursionError):
         return None
     return obj
 
@@ -128,11 +128,7 @@ def _decode_exactly(
     try:
         loads(data)
         document = parse(data)
-    except RecursionError:
-        raise _unrecognized(_interpret_error("exceeded max depth"), gvk, original) from None
-    except SyntaxFault as e:
-        raise _unrecognized(_interpret_error(str(e)), gvk, original) from None
-    except DecodeError as e:
+    except (SyntaxFault, DecodeError) as e:
         raise _unrecognized(_interpret_error(str(e)), gvk, original) from None
     actual = _interpret(document, gvk, original)
     found, errors = _decode_as(actual, document, schema, gvk, accepted)

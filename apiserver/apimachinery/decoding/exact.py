@@ -21,6 +21,7 @@ from apiserver.apimachinery.quantity import QuantityError
 from apiserver.apimachinery.quantity import canonical as canonical_quantity
 
 MAX_STRICT_ERRORS = 100
+TOO_DEEP = "invalid character '[' exceeded max depth"  # Go stops at 10,000 levels, this at Python's recursion limit
 
 
 class DecodeError(ValueError):
@@ -58,7 +59,10 @@ def parse(data: bytes) -> Any:
         raise DecodeError(f"invalid character '{constant[0]}' looking for beginning of value")
 
     text = data.decode("utf-8", "replace")
-    return json.loads(text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=refuse)
+    try:
+        return json.loads(text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=refuse)
+    except RecursionError:
+        raise DecodeError(TOO_DEEP) from None
 
 
 def plain(value: Any) -> Any:
@@ -125,13 +129,16 @@ class Decoder:
         """(the object as Go writes it, strict errors in order); raises DecodeError."""
         try:
             decoded = self._value(value, type, ZERO)
+            written = encode(type, decoded)
+        except RecursionError:
+            raise DecodeError(TOO_DEEP) from None
         except _TypeFault as e:
             raise DecodeError(self._in_context(e).text()) from None
         except _Fault as e:
             raise DecodeError(str(e)) from None
         if self._saved is not None:
             raise DecodeError(self._saved)
-        return encode(type, decoded), list(self._strict_errors)
+        return written, list(self._strict_errors)
 
     def untyped(self, value: Any) -> tuple[Any, list[str]]:
         """(plain values, duplicate fields)."""

@@ -23,7 +23,6 @@ Check = Callable[[Any], bool]
 
 _CLASSES: dict[str, type] = {t.STRING: str, t.BOOL: bool}
 _ALWAYS_WRITTEN = (t.STRUCT, *t.UNMARSHALERS.values())
-_NOT_NULLABLE: dict[str, Any] = {}
 
 
 class Irregular(Exception):
@@ -76,8 +75,10 @@ def _is_always_written(field: Field) -> bool:
     return not field.omitempty or field.type.kind in _ALWAYS_WRITTEN
 
 
-def walk(of: Table, obj: dict[str, Any]) -> bool:
-    """Bring a struct into the form Go writes. The caller has seen that it is a dict."""
+def walk(of: Table, obj: Any) -> bool:
+    """Bring a struct into the form Go writes."""
+    if obj.__class__ is not dict:
+        raise Irregular
     scalars = of.scalars
     dropped: list[str] | None = None
     for key, value in obj.items():
@@ -97,27 +98,18 @@ def walk(of: Table, obj: dict[str, Any]) -> bool:
             dropped = [key]
         else:
             dropped.append(key)
-    if dropped is not None:
-        for key in dropped:
-            del obj[key]
+    for key in dropped or ():
+        del obj[key]
     for key, zero in of.always:
         if key not in obj:
             obj[key] = copy(zero) if zero.__class__ is dict else zero
     return True
 
 
-def _struct(of: Table, value: Any) -> bool:
-    if value.__class__ is not dict:
-        raise Irregular
-    return walk(of, value)
-
-
 def _structs(of: Table, value: Any) -> bool:
     if value.__class__ is not list:
         raise Irregular
     for item in value:
-        if item.__class__ is not dict:
-            raise Irregular
         walk(of, item)
     return bool(value)
 
@@ -256,11 +248,11 @@ def _irregular(value: Any) -> bool:
 def _schema_or_bool(value: Any) -> bool:
     if value.__class__ is bool:
         return True
-    return _struct(table(t.SCHEMA_PROPS), value)
+    return walk(table(t.SCHEMA_PROPS), value)
 
 
 def _schema_or_list(value: Any) -> bool:
-    return _struct(table(t.SCHEMA_PROPS), value)
+    return walk(table(t.SCHEMA_PROPS), value)
 
 
 _CHECKS: dict[str, Check] = {
@@ -288,7 +280,7 @@ def _check_of(type: GoType) -> Check:
     if type.kind == t.UINT:
         return partial(_integer, 0, (1 << type.bits) - 1)
     if type.kind == t.STRUCT:
-        return partial(_struct, table(type.struct))
+        return partial(walk, table(type.struct))
     element = type.inner.pointee
     if type.kind == t.SLICE:
         if element.kind == t.STRUCT:

@@ -87,7 +87,7 @@ class _Scanner:
             if byte not in (ord("{"), ord("[")):
                 return self._scalar(byte)
             if len(stack) >= MAX_DEPTH:
-                raise SyntaxFault("exceeded max depth")
+                raise self._fault("exceeded max depth")
             self._at += 1
             self._space()
             if self._peek() == (ord("}") if byte == ord("{") else ord("]")):
