@@ -1,53 +1,16 @@
-"""One component as a process of its own: what runs behind `pocketkube apiserver …`.
-
-A supervisor gives it a pipe (`--ready-fd N`): one JSON line tells that it is ready, or why it will never be.
-"""
+"""One component as a process of its own: what runs behind `pocketkube apiserver …`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pocketkube.logs import set_up_logging
-
-READY_FLAG = "--ready-fd"
-
-
-class Reporter:
-    """Tells the supervisor, once, how the start went; without one, errors go to the terminal."""
-
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = descriptor
-
-    def ready(self, **facts: Any) -> None:
-        self._tell({"ready": True, **facts})
-
-    def failed(self, error: str) -> None:
-        if self._descriptor is None:
-            print(f"Error: {error}", file=sys.stderr)
-        self._tell({"error": error})
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        if self._descriptor is not None:
-            os.write(self._descriptor, json.dumps(message).encode() + b"\n")
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def take_reporter(arguments: list[str]) -> Reporter:
-    """The Reporter that the arguments name; they lose the flag."""
-    if READY_FLAG not in arguments:
-        return Reporter(None)
-    at = arguments.index(READY_FLAG)
-    descriptor = int(arguments[at + 1])
-    del arguments[at : at + 2]
-    return Reporter(descriptor)
+from pocketkube.readiness import Reporter, take_reporter
 
 
 def prepare_imports() -> None:

@@ -7,8 +7,8 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pocketkube.errors import LauncherError
 from pocketkube.pki import Leaf, Pki
@@ -23,8 +23,7 @@ START_PATIENCE = 20.0
 CORRUPTING = {(3, 5, 0), (3, 5, 1), (3, 5, 2)}  # can lose data when killed, https://etcd.io/docs/v3.5/
 
 
-@dataclass(frozen=True)
-class Etcd:
+class Etcd(NamedTuple):
     """A binary to run."""
 
     path: str

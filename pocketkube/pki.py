@@ -10,10 +10,9 @@ import ipaddress
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -25,8 +24,7 @@ RENEW_BEFORE = timedelta(days=30)
 CLOCK_SKEW = timedelta(minutes=5)  # a certificate is valid a little before it was made
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A certificate to have: file name, authority, subject, names it serves under."""
 
     name: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PORT = 6443
 
@@ -17,8 +16,7 @@ def default_data_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "pocketkube"
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """The data directory and what lies in it."""
 
     root: Path

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from pocketkube.component import READY_FLAG
 from pocketkube.errors import LauncherError
+from pocketkube.readiness import READY_FLAG
 
 READY_PATIENCE = 60.0
 STOP_PATIENCE = 15.0
@@ -30,12 +29,10 @@ def component_command(name: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-c", _BOOT.format(root=str(_ROOT)), name, *arguments]
 
 
-@dataclass
-class Process:
+class Process(NamedTuple):
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 class Supervisor:
@@ -80,7 +77,6 @@ class Supervisor:
             message = json.loads(line)
             if "error" in message:
                 raise LauncherError(f"{process.name}: {message['error']}")
-            process.facts = message
             return process
         if not readable:
             raise LauncherError(f"{process.name} is not ready after {READY_PATIENCE:.0f} s; see {process.log}")

@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pocketkube import etcd, kubeconfig, ports
 from pocketkube.errors import LauncherError
-from pocketkube.logs import set_up_logging
 from pocketkube.pki import AUTHORITIES, SIGNING_KEYS, Pki, cluster_leaves
 from pocketkube.places import PORT, Places
 from pocketkube.supervisor import Process, Supervisor
@@ -22,8 +21,7 @@ SERVICE_RANGE = "10.96.0.0/12"
 KUBERNETES_IP = "10.96.0.1"
 
 
-@dataclass(frozen=True)
-class UpOptions:
+class UpOptions(NamedTuple):
     data_dir: Path
     secure_port: int | None = None
     bind_address: str = "127.0.0.1"
@@ -103,6 +101,7 @@ def _in_process(options: UpOptions, places: Places, pki: Pki, url: str, argument
     from apiserver.server.flags import UsageError
     from apiserver.server.options import parse_options
     from pocketkube import component
+    from pocketkube.logs import set_up_logging
 
     set_up_logging(options.verbosity)
     component.prepare_imports()

@@ -85,7 +85,7 @@ def _pool(config: AuthenticationConfig) -> IssuerPool | None:
     proxies = config.request_header
     if proxies is None or proxies.client_ca_pem.strip() == config.client_ca_pem.strip():
         return None
-    return IssuerPool(config.client_ca_pem)
+    return IssuerPool(config.client_ca_pem, proxies.client_ca_pem)
 
 
 def _tokens(config: AuthenticationConfig) -> TokenAuthenticator:

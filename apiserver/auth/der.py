@@ -72,6 +72,15 @@ def _read(der: bytes) -> Certificate:
     )
 
 
+def subject_of(der: bytes) -> bytes:
+    """The subject's name of a certificate, DER; raises CertificateError."""
+    try:
+        fields = list(_items(_body(_body(der, SEQUENCE), SEQUENCE)))
+        return fields[5 if fields[0][0] == EXPLICIT_VERSION else 4][1]
+    except (IndexError, ValueError) as e:
+        raise CertificateError(f"not a certificate: {e}") from e
+
+
 def _element(data: bytes, at: int) -> tuple[int, int, int]:
     """Tag, start and end of the value of the element at `at`."""
     tag, length, start = data[at], data[at + 1], at + 2

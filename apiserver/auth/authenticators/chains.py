@@ -6,8 +6,12 @@ that only the front-proxy authority signed must not name a user, nor may a user'
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from typing import TYPE_CHECKING
+
+from apiserver.auth.der import CertificateError, read_certificate, subject_of
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -15,11 +19,20 @@ if TYPE_CHECKING:
 MAX_REMEMBERED = 4096
 
 
-class IssuerPool:
-    """The certificates of one CA file. Loads `cryptography` when first asked."""
+_PEM = re.compile(rb"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END", re.DOTALL)
 
-    def __init__(self, pem: bytes) -> None:
+
+class IssuerPool:
+    """The certificates of one CA file.
+
+    `others` are the other authorities that the TLS layer lets in. Where none of them bears the name of the issuer, the
+    handshake has proven already who signed; `cryptography` (10 MB) is loaded only where names do not tell.
+    """
+
+    def __init__(self, pem: bytes, others: bytes = b"") -> None:
         self._pem = pem
+        self._names = _subjects(pem)
+        self._foreign = _subjects(others)
         self._issuers: list[Certificate] | None = None
         self._known: dict[bytes, bool] = {}
 
@@ -34,6 +47,16 @@ class IssuerPool:
         return answer
 
     def _verify(self, der: bytes) -> bool:
+        if self._foreign and self._names:
+            try:
+                issuer = read_certificate(der).issuer
+            except CertificateError:
+                return False
+            if issuer in self._names and issuer not in self._foreign:
+                return True
+        return self._check_signature(der)
+
+    def _check_signature(self, der: bytes) -> bool:
         from cryptography import x509
 
         try:
@@ -48,6 +71,14 @@ class IssuerPool:
 
             self._issuers = x509.load_pem_x509_certificates(self._pem)
         return self._issuers
+
+
+def _subjects(pem: bytes) -> frozenset[bytes]:
+    """The names of the certificates in a PEM file; none at all where one cannot be read."""
+    try:
+        return frozenset(subject_of(base64.b64decode(block)) for block in _PEM.findall(pem))
+    except (CertificateError, ValueError):
+        return frozenset()
 
 
 def _issued(certificate: Certificate, issuer: Certificate) -> bool:
