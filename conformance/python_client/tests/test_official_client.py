@@ -35,7 +35,7 @@ def api(server: Target) -> Iterator[Any]:
 @pytest.fixture
 def namespace(api: Any, request: pytest.FixtureRequest) -> str:
     core = kubernetes.client.CoreV1Api(api)
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
+    name: str = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
     core.create_namespace({"metadata": {"name": name}})
     core.create_namespaced_service_account(name, {"metadata": {"name": "default"}})
     return name
