@@ -312,7 +312,8 @@ class Writer:
         found.extend(object_meta_update_errors(meta, old_meta))
         found.extend(strategy.validate_update(ctx, obj, old))
         if found:
-            raise invalid_object(self.resource.group_kind, meta.get("name") or "", found)
+            # Upstream validates metadata several times over and tells each finding once.
+            raise invalid_object(self.resource.group_kind, meta.get("name") or "", dict.fromkeys(found))
         ctx.warnings.extend(strategy.warnings_on_update(ctx, obj, old))
         strategy.canonicalize(obj)
         metadata.keep_managed_times(meta, old_meta, obj, old)

@@ -102,14 +102,12 @@ class Write:
 
     async def admit(self, obj: Object, old: Object | None) -> None:
         """Mutating admission; owner references said twice are made one afterwards."""
-        if self.scope.admission is None:
-            return
-        meta = obj.get("metadata") or {}
-        managed = meta.get("managedFields")
-        await self.scope.admission.admit(self.attributes(CREATE if old is None else UPDATE, obj, old))
-        meta = obj.get("metadata") or {}
-        if meta.get("managedFields") is not managed:
-            self._check_managed(meta, managed)
+        if self.scope.admission is not None:
+            managed = (obj.get("metadata") or {}).get("managedFields")
+            await self.scope.admission.admit(self.attributes(CREATE if old is None else UPDATE, obj, old))
+            meta = obj.get("metadata") or {}
+            if meta.get("managedFields") is not managed:
+                self._check_managed(meta, managed)
         dedup_owners(obj, self.warnings, True)
 
     def _check_managed(self, meta: Object, before: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from apiserver.apimachinery import decode as decoding
+from apiserver.apimachinery import objects
 from apiserver.apimachinery.codec import json
 from apiserver.apimachinery.decoding.exact import Decoder, parse
 from apiserver.apimachinery.decoding.types import go_type
@@ -21,6 +22,7 @@ from apiserver.apimachinery.patch.errors import json_type
 from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
 from apiserver.endpoints.handlers.admitting import Write
+from apiserver.endpoints.handlers.restoring import restore_error
 from apiserver.endpoints.options import IGNORE
 from apiserver.endpoints.scope import Scope
 
@@ -78,7 +80,20 @@ def decode(write: Write, data: bytes, media_type: str) -> Object:
     )
     if found:
         write.warnings.extend(found)
+    if b"managedFields" in data and "managedFields" not in (obj.get("metadata") or {}):
+        _keep_reset(_parse(data, media_type), obj)
     return to_hub(write, obj)
+
+
+def _resets(obj: Any) -> bool:
+    """An empty list of managedFields: the client wants all owners forgotten. Decoders drop it with all that is empty."""
+    meta = obj.get("metadata") if isinstance(obj, dict) else None
+    return isinstance(meta, dict) and meta.get("managedFields") == []
+
+
+def _keep_reset(raw: Any, obj: Object) -> None:
+    if _resets(raw):
+        objects.metadata(obj)["managedFields"] = []
 
 
 def _protobuf(scope: Scope, data: bytes) -> StatusError:
@@ -95,37 +110,51 @@ def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
 
     The fields are sorted: upstream decodes the text of a Go map.
     """
+    resets = _resets(obj)
     try:
         found, strict = decoding.typed(obj, schema_of(write.scope), strict=write.options.field_validation != IGNORE)
     except decoding.DecodeError as e:
         raise Undecodable(str(e)) from e
+    if resets:
+        objects.metadata(found)["managedFields"] = []
     return found, sorted(strict)
 
 
-def check_kind(write: Write, obj: Any) -> None:
-    """A JSON or merge patch may have changed what the object says it is: the decoder notices. Raises Undecodable."""
+def check_kind(write: Write, obj: Any) -> tuple[Any, list[str]]:
+    """A JSON or merge patch may have changed what the object says it is: the decoder notices. Raises Undecodable.
+
+    Answers with the object as one of the kind the URL names, and fields that are lost on the way.
+    """
     gvk = write.scope.gvk
     if obj.__class__ is dict and obj.get("kind") == gvk.kind and obj.get("apiVersion") == gvk.api_version:
-        return
+        return obj, []
     kind, api_version = _type_meta(obj)
     if not api_version:
-        obj["metadata"] = {}  # upstream decodes it into a type without metadata: the name is missing next
-        return
+        # Upstream decodes it into a type without fields, and misses the name next.
+        return {}, [f'unknown field "{key}"' for key in sorted(obj) if key not in ("kind", "apiVersion")]
     actual = GroupVersion.parse(api_version).with_kind(kind or gvk.kind)
+    obj["kind"] = actual.kind
     if actual == gvk:
-        obj["kind"] = gvk.kind
-        return
+        return obj, []
     try:
         schema = builtin().schema(actual)
     except KeyError:
         raise Undecodable(_not_registered(actual)) from None
     try:
-        decoding.typed(obj, schema)
+        found = decoding.typed(obj, schema).obj
     except decoding.DecodeError as e:
         raise Undecodable(str(e)) from e
     source, target = f"{actual.version}.{actual.kind}", decoding.internal_type(gvk)
     if decoding.internal_type(actual) != target:
         raise Undecodable(f"converting ({source}) to ({target}): unknown conversion")
+    return _convert(write, found, gvk.api_version), []
+
+
+def check_restored(write: Write, obj: Object) -> None:
+    """What a strategic merge patch made is restored, not decoded. Raises Undecodable with the converter's words."""
+    schema = schema_of(write.scope)
+    if schema.go_fields and (why := restore_error(obj, schema.name)):
+        raise Undecodable(why)
 
 
 def _type_meta(obj: Any) -> tuple[str, str]:
@@ -239,7 +268,7 @@ def yaml_strict_error(found: list[str]) -> str:
 
 def decode_delete_options(data: bytes, media_type: str) -> Object:
     """DeleteOptions from a body; 400 in the decoder's bare words."""
-    value = _parse_options(data, media_type)
+    value = _parse(data, media_type)
     try:
         kind, api_version = _type_meta({} if value is None else value)
         if kind not in ("", "DeleteOptions"):
@@ -251,7 +280,7 @@ def decode_delete_options(data: bytes, media_type: str) -> Object:
     return {key: value for key, value in options.items() if key not in ("kind", "apiVersion")}
 
 
-def _parse_options(data: bytes, media_type: str) -> Any:
+def _parse(data: bytes, media_type: str) -> Any:
     if media_type == YAML:
         from apiserver.apimachinery.codec import yaml
 

@@ -6,7 +6,7 @@ converted and defaulted as a body would be.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from apiserver.apimachinery import objects
@@ -105,34 +105,52 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
 def _json_patched(write: Write, current: Object, operations: Any, strict: list[str], data: bytes) -> Object:
     strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
     patched = json_patch(current, operations, in_place=True)
-    _check_kind(write, patched)
-    return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
+
+    def refusal(why: str) -> StatusError:
+        return invalid_patched(_in_go_order(patched, [(op or {}).get("path") or "" for op in operations or ()]), why)
+
+    return _decoded(write, patched, strict, refusal)
 
 
 def _merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
     patched = merge_patch(current, patch, in_place=True)
-    _check_kind(write, patched)
-    return _checked(write, patched, strict, lambda why: invalid_patched(patched, why))
+    return _decoded(write, patched, strict, lambda why: invalid_patched(_in_go_order(patched, _pointers(patch)), why))
 
 
 def _strategically_merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
-    return _checked(write, patched, strict, lambda why: invalid_patch_map(bodies.parse_patch(data)[0], why))
 
+    def refusal(why: str) -> StatusError:
+        return invalid_patch_map(bodies.parse_patch(data)[0], why)
 
-def _check_kind(write: Write, patched: Any) -> None:
     try:
-        bodies.check_kind(write, patched)
+        obj = _checked(write, patched, strict, refusal)
     except bodies.Undecodable as e:
-        raise invalid_patched(patched, str(e)) from e
+        try:
+            bodies.check_restored(write, patched)
+        except bodies.Undecodable as restored:
+            raise refusal(str(restored)) from e
+        raise refusal(str(e)) from e
+    # The struct is told its kind by the URL, whatever the patch says.
+    obj["kind"], obj["apiVersion"] = write.scope.gvk.kind, write.scope.gvk.api_version
+    return obj
+
+
+def _decoded(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
+    """What a JSON or merge patch made is text to upstream: it may be of another kind by now."""
+    try:
+        obj, lost = bodies.check_kind(write, patched)
+        return _checked(write, obj, [*strict, *lost], refusal)
+    except bodies.Undecodable as e:
+        raise refusal(str(e)) from e
 
 
 def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
-    """The patched object, if it is one of its kind; what is only strictly wrong is a warning, or a refusal too."""
-    try:
-        obj, unknown = bodies.check(write, patched)
-    except bodies.Undecodable as e:
-        raise refusal(str(e)) from e
+    """The patched object, if it is one of its kind; what is only strictly wrong is a warning, or a refusal too.
+
+    Raises Undecodable.
+    """
+    obj, unknown = bodies.check(write, patched)
     strict = [*strict, *unknown]
     if not strict or write.options.field_validation == IGNORE:
         return obj
@@ -140,6 +158,29 @@ def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[s
         raise refusal(f"strict decoding error: {', '.join(strict)}")
     write.warnings.extend(strict)
     return obj
+
+
+def _in_go_order(patched: Any, pointers: Iterable[str]) -> Any:
+    """The patched object as upstream's patch library prints it: what the patch touched is a sorted map."""
+    if not isinstance(patched, dict):
+        return patched
+    result: Object = {key: patched[key] for key in sorted(patched)}
+    for pointer in pointers:
+        at: Any = result
+        for step in pointer.split("/")[1:]:
+            if not isinstance(at, dict) or not isinstance(at.get(step), dict):
+                break
+            at[step] = {key: at[step][key] for key in sorted(at[step])}
+            at = at[step]
+    return result
+
+
+def _pointers(patch: Any, path: str = "") -> Iterator[str]:
+    """The objects a merge patch reaches."""
+    if isinstance(patch, dict):
+        yield path
+        for key, value in patch.items():
+            yield from _pointers(value, f"{path}/{key}")
 
 
 def _apply_maker(write: Write, data: bytes) -> Maker:
