@@ -16,17 +16,17 @@ check: ## format, lint, types, import contracts
 	@hack/venv
 	@hack/check
 
-bench: ## measure against the figures of docs/benchmarks.md
+bench: ## measure pocketkube, and the real pair where it is built (PEER_BIN)
 	@hack/venv
-	@hack/bench $(ARGS)
+	@.venv/bin/python -m conformance.benchmark.bench $(ARGS)
 
 fuzz: ## a million bad requests
 	@hack/venv
-	@hack/fuzz $(ARGS)
+	@.venv/bin/python -m conformance.robustness.fuzz $(ARGS)
 
 record: ## ask the real server again (needs PEER_BIN)
 	@hack/venv
-	@hack/record $(ARGS)
+	@.venv/bin/python -m conformance.differential.record $(ARGS)
 
 lock: ## write requirements.lock from .venv
 	@hack/venv
