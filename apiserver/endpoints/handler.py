@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 CACHE_CONTROL = ("Cache-Control", "no-cache, private")
 PANIC = "This request caused apiserver to panic. Look in the logs for details."
+_UNKNOWN = RequestInfo(False, "", "")  # what clients make up is not counted under its name
 READ_ONLY = ("get", "list", "watch")
 
 # The seat of priority and fairness: the uids of the FlowSchema and the PriorityLevel a request was sorted into.
@@ -84,7 +85,8 @@ class RequestPath:
         if request.warnings:
             headers += warning_headers(request.warnings)
         code = response.status if not hasattr(response, "run") or isinstance(response, StreamResponse) else 101
-        self._metrics.observe_request(request, info, code, self._clock.now() - request.received)
+        known = not info.is_resource or self._router.serves(info)
+        self._metrics.observe_request(request, info if known else _UNKNOWN, code, self._clock.now() - request.received)
         return response
 
     async def _answer(self, request: Request, info: RequestInfo) -> AnyResponse:

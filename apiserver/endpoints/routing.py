@@ -50,6 +50,10 @@ class Router:
             self._check_media_types(request, verb, route)
         return handler
 
+    def serves(self, info: RequestInfo) -> bool:
+        """Whether the resource (and subresource) exists."""
+        return (info.group, info.version, info.resource, info.subresource) in self._installer.routes
+
     def knows(self, path: str) -> bool:
         """Whether a path belongs to a service that answers with a Status: /api, or a group that is served."""
         if path == "/api" or path.startswith("/api/"):
