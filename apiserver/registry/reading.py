@@ -61,9 +61,7 @@ class Reader:
 
     async def select(self, selection: Selection, options: ListOptions) -> Listing:
         """As `list`, for a selection already made."""
-        prefix = self._resource.prefix
-        if selection.namespace:
-            prefix += "/" + selection.namespace
+        prefix = selection.prefix
         try:
             if options.continue_token:
                 return await self._continue(selection, options, prefix)
@@ -103,28 +101,21 @@ class Reader:
 
     def _page(self, selection: Selection, snapshot: Snapshot, prefix: str, start: str, limit: int) -> Listing:
         """At most `limit` selected records from `start` on (0: all), and where to go on."""
-        below = prefix + "/"
-        if selection.name and not start and selection.namespace == "" and self._resource.namespaced:
-            found = selection.filter(snapshot.range(below))
-        elif selection.name and not start:
-            record = snapshot.get(below + selection.name)
-            found = selection.filter([record] if record is not None else [])
-        else:
-            found = snapshot.range(below, start)
-            if not selection.no_selector:
-                return self._selected_page(selection, found, snapshot, prefix, limit)
-        if limit <= 0 or len(found) <= limit:
+        if limit <= 0:
+            return Listing(selection.among(snapshot, start), snapshot.revision, "", None)
+        if not selection.no_selector:
+            return self._selected_page(selection, snapshot, prefix, start, limit)
+        found = snapshot.range(prefix + "/", start)
+        if len(found) <= limit:
             return Listing(found, snapshot.revision, "", None)
         page = found[:limit]
-        remaining = len(found) - limit if selection.no_selector else None
-        return Listing(page, snapshot.revision, self._token(page[-1], prefix, snapshot), remaining)
+        return Listing(page, snapshot.revision, self._token(page[-1], prefix, snapshot), len(found) - limit)
 
-    def _selected_page(
-        self, selection: Selection, found: Sequence[Record], snapshot: Snapshot, prefix: str, limit: int
-    ) -> Listing:
+    def _selected_page(self, selection: Selection, snapshot: Snapshot, prefix: str, start: str, limit: int) -> Listing:
         """A page of those that the selectors take in: it ends at the limit unless that was the very last record."""
-        if limit <= 0:
-            return Listing(selection.filter(found), snapshot.revision, "", None)
+        if selection.name and not start:
+            return Listing(selection.among(snapshot), snapshot.revision, "", None)
+        found = snapshot.range(prefix + "/", start)
         page = []
         for record in found:
             if selection.matches(record):
@@ -138,6 +129,10 @@ class Reader:
     def _token(self, last: Record, prefix: str, snapshot: Snapshot) -> str:
         self._cacher.keep(snapshot)
         return continuing.encode(last.key + "\0", prefix, snapshot.revision)
+
+    def unready(self) -> StatusError:
+        """The answer while there is no state to read."""
+        return retry_later("storage is (re)initializing")
 
     def error(self, error: StorageError, action: str) -> StatusError:
         """What the cacher raised, in the API's words."""

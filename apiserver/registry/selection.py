@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from apiserver.apimachinery import fields, labels
 from apiserver.apimachinery.errors import StatusError, bad_request
 from apiserver.registry.resource import Resource
-from apiserver.storage.cacher.record import Record
+from apiserver.storage.cacher.record import Change, Record
+from apiserver.storage.cacher.snapshot import Snapshot
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"  # what a change is to who watches a selection
 
 _AT_NAME, _AT_NAMESPACE = -1, -2  # positions of what is not in Record.fields
 
@@ -17,7 +19,18 @@ _AT_NAME, _AT_NAMESPACE = -1, -2  # positions of what is not in Record.fields
 class Selection:
     """A compiled selection of one resource's records."""
 
-    __slots__ = ("_fields", "_labels", "_pair", "everything", "index", "name", "namespace", "no_selector")
+    __slots__ = (
+        "_fields",
+        "_labels",
+        "_namespaced",
+        "_pair",
+        "everything",
+        "index",
+        "name",
+        "namespace",
+        "no_selector",
+        "prefix",
+    )
 
     def __init__(
         self,
@@ -32,6 +45,8 @@ class Selection:
         exact = field_selector.requires_exact_match
         self.namespace = (namespace or exact(NAMESPACE) or "") if resource.namespaced else ""
         self.name = exact(NAME) or ""
+        self.prefix = f"{resource.prefix}/{self.namespace}" if self.namespace else resource.prefix
+        self._namespaced = resource.namespaced
         self.index = exact(resource.watch_index) if resource.watch_index else None
         self.no_selector = label_selector.empty and field_selector.empty
         self.everything = self.no_selector and not self.namespace  # every record of the prefix
@@ -46,6 +61,23 @@ class Selection:
         if self.namespace and record.namespace != self.namespace:
             return False
         return self.no_selector or self._selects(record)
+
+    def transition(self, change: Change) -> str | None:
+        """What the change is to this selection: what leaves it is deleted, what enters it is added; None: nothing."""
+        record, previous = change.record, change.previous
+        now = record is not None and self.matches(record)
+        before = previous is not None and self.matches(previous)
+        if now:
+            return MODIFIED if before else ADDED
+        return DELETED if before else None
+
+    def among(self, snapshot: Snapshot, start: str = "") -> list[Record]:
+        """The selected records of a snapshot, from the key `start` on, in key order."""
+        below = self.prefix + "/"
+        if not self.name or start or (self._namespaced and not self.namespace):
+            return self.filter(snapshot.range(below, start))
+        record = snapshot.get(below + self.name)
+        return [] if record is None else self.filter((record,))
 
     def filter(self, records: Iterable[Record]) -> list[Record]:
         """Those of the records, all within the selection's namespace, that the selectors take in."""

@@ -14,9 +14,13 @@ from apiserver.registry.deleting import Deleter, Deletion
 from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing, Reader
 from apiserver.registry.records import EntriesMemo, RecordMaker
+from apiserver.registry.rendition import Form, Renditions
 from apiserver.registry.resource import Hooks, Resource
 from apiserver.registry.rest import RecordStorage
 from apiserver.registry.strategy import Strategy
+from apiserver.registry.table import Tables
+from apiserver.registry.watch_frames import EventWriter
+from apiserver.registry.watching import Watches, Watching
 from apiserver.registry.writing import EmptiedFinalizers, Updater, Validate, ValidateUpdate, Writer
 from apiserver.storage.cacher.cacher import Cacher
 from apiserver.storage.cacher.record import Record
@@ -31,6 +35,9 @@ class Store:
         self.cacher = cacher
         self._entries = EntriesMemo()
         self.reader = Reader(resource, cacher)
+        self.renditions = Renditions(resource)
+        self.tables = Tables(resource, self.renditions)
+        self.watches = Watches(resource, cacher, self.reader, EventWriter(self.renditions, self.tables, cacher.clock))
         # The cacher's own, where it is one: the event of a write finds its record made already.
         maker = cacher.make_record if isinstance(cacher.make_record, RecordMaker) else RecordMaker(resource)
         self._writer = Writer(resource, RecordStorage(resource, storage, maker), cacher.get, self.object)
@@ -57,6 +64,14 @@ class Store:
     async def list(self, ctx: Context, options: ListOptions) -> Listing:
         """One page, or everything, of what the options select in ctx.namespace."""
         return await self.reader.list(ctx, options)
+
+    async def watch(self, ctx: Context, options: ListOptions, form: Form, *, min_timeout: float = 1800.0) -> Watching:
+        """A watch of what the options select in ctx.namespace; it begins when it is `run`."""
+        return await self.watches.open(ctx, options, form, min_timeout=min_timeout)
+
+    def close(self) -> None:
+        """The resource is served no more: its watches end."""
+        self.watches.close()
 
     async def create(self, ctx: Context, obj: Object, *, validate: Validate | None = None) -> Record:
         """Store a new object, given in the storage version; `validate` is validating admission."""

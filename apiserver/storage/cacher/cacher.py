@@ -64,7 +64,7 @@ class Cacher:
         self.closed = False
         self.generation = 0  # grows with every load: what was read before another one may have gaps
         self._feed = feed
-        self._clock = clock
+        self.clock = clock
         self.make_record = make_record
         self._records: dict[str, Record] = {}
         self._index = Index()
@@ -119,6 +119,10 @@ class Cacher:
         if revision > self.revision and not await self._feed.waiters.wait(revision, FRESH_TIMEOUT):
             raise FutureRevision(revision, self.revision)
 
+    async def current_revision(self) -> int:
+        """What storage says is its revision now."""
+        return await self._feed.question.answer()
+
     async def wait_current(self) -> int:
         """Return when all that storage had acknowledged at the call is seen here; the revision that is."""
         revision = await self._feed.question.answer()
@@ -169,9 +173,14 @@ class Cacher:
         index.load(records)
         return index.snapshot(revision)
 
-    async def replay(self, after: int) -> list[Change]:
-        """The changes after `after` when that is older than the window, as storage still has them; Compacted if not."""
+    async def replay(self, after: int, limit: int) -> tuple[list[Change], int]:
+        """The changes after `after` that are older than the window, as storage still has them, and up to where that goes.
+
+        Raises Compacted when storage has forgotten them, or when it would be more than `limit` events of any kind.
+        """
         floor = self._history.floor
+        if floor - after > limit:
+            raise Compacted(floor)
         older: list[Change] = []
         watch = self._feed.storage.watch(self.prefix + "/", after=after)
         try:
@@ -181,7 +190,7 @@ class Cacher:
                     break
         finally:
             await watch.aclose()
-        return older
+        return older, floor
 
     def _old_change(self, event: Event) -> Change | None:
         previous = record = None
@@ -191,7 +200,7 @@ class Cacher:
             record = self.read_record(KeyValue(event.key, event.value, event.revision))
         if record is None and previous is None:
             return None
-        return Change(event.revision, record, previous, self._clock.now())
+        return Change(event.revision, record, previous, self.clock.now())
 
     # Listening.
 
@@ -235,7 +244,7 @@ class Cacher:
             self._index.remove(event.key)
         else:
             return
-        self._tell(Change(event.revision, record, previous, self._clock.now()))
+        self._tell(Change(event.revision, record, previous, self.clock.now()))
 
     def _tell(self, change: Change) -> None:
         self._history.append(change)

@@ -59,3 +59,9 @@ class Change(NamedTuple):
         record = self.record if self.record is not None else self.previous
         assert record is not None
         return record
+
+    @property
+    def shown(self) -> Record:
+        """What an event of a deletion shows: the previous content at the revision of the change."""
+        previous = self.previous if self.previous is not None else self.subject
+        return previous.at(self.revision)
