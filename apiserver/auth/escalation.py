@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apiserver.apimachinery.errors import StatusError, forbidden
+from apiserver.apimachinery.errors import StatusError, forbidden, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object, name_of
-from apiserver.auth.authorizers.policy import GROUP, Policy, RoleNotFound
+from apiserver.auth.authorizers.policy import Policy, RoleNotFound
 from apiserver.auth.authorizers.rules import ALL, Rule, compact, describe, rules_of, uncovered
 from apiserver.auth.authorizers.simple import MASTERS
 from apiserver.auth.interface import ALLOW, Authorizer, AuthorizerAttributes
@@ -50,7 +50,7 @@ class EscalationChecks:
         ref = binding.get("roleRef") or {}
         if await self._may_bind(ctx, ref):
             return
-        if refusal := self._missing(ctx, self._role_rules(ref, ctx.namespace)):
+        if refusal := self._missing(ctx, self._role_rules(resource, ref, ctx.namespace)):
             raise forbidden(resource, name_of(binding), refusal)
 
     async def _may_escalate(self, ctx: Context, resource: GroupResource, name: str) -> bool:
@@ -76,16 +76,16 @@ class EscalationChecks:
         )
         return (await self.authorizer.authorize(asked)).verdict == ALLOW
 
-    def _role_rules(self, ref: Object, namespace: str) -> tuple[Rule, ...]:
+    def _role_rules(self, resource: GroupResource, ref: Object, namespace: str) -> tuple[Rule, ...]:
         kind, name = ref.get("kind") or "", ref.get("name") or ""
         self.policy.start()
         try:
             return self.policy.role_rules(kind, name, namespace)
         except RoleNotFound as e:
             if kind not in _ROLE_RESOURCES:
-                raise StatusError(500, "InternalError", f"Internal error occurred: {e}") from e
-            details = {"name": name, "group": GROUP, "kind": kind.lower()}
-            raise StatusError(404, "NotFound", str(e), details) from e
+                raise StatusError(500, "", str(e)) from e
+            # Upstream's registry says the resource of the request, not that of the role.
+            raise not_found(resource, name) from e
 
     def _missing(self, ctx: Context, wanted: Sequence[Rule]) -> str:
         """Upstream's words for the rights of `wanted` the writer lacks; empty when there are none."""
