@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from apiserver.apimachinery.clock import Clock
@@ -10,7 +10,9 @@ from apiserver.apimachinery.gvk import GroupVersionKind, GroupVersionResource
 from apiserver.apimachinery.http import Request
 from apiserver.apimachinery.rand import Random
 from apiserver.registry.context import Context
+from apiserver.registry.rendition import Renditions
 from apiserver.registry.resource import Resource, Subresource
+from apiserver.registry.table import Tables
 
 if TYPE_CHECKING:
     from apiserver.registry.store import Store
@@ -59,3 +61,14 @@ class Scope:
             warnings=request.warnings,
             audit_id=request.audit_id,
         )
+
+    def renditions(self) -> Renditions:
+        """What renders the resource's records; a resource that stores nothing has one of its own."""
+        return self.store.renditions if self.store is not None else Renditions(self.resource)
+
+    def tables(self) -> Tables:
+        """What makes tables of the scope's bodies: with the resource's columns, or for a kind of its own with the default's."""
+        if self.store is not None and (self.subresource is None or self.subresource.kind is None):
+            return self.store.tables
+        plain = replace(self.resource, columns=(), row_conditions=None)
+        return Tables(plain, Renditions(plain))

@@ -16,7 +16,7 @@ import orjson
 from apiserver.apimachinery.errors import StatusError, internal_error, not_acceptable
 from apiserver.apimachinery.gvk import GroupVersion, GroupVersionKind
 from apiserver.apimachinery.objects import Object
-from apiserver.registry.records import managed_piece, record_start
+from apiserver.registry.records import record_start
 from apiserver.registry.resource import Resource
 from apiserver.storage.cacher.record import Record
 
@@ -36,6 +36,7 @@ class Form(NamedTuple):
     kind: str = OBJECT
     include: str = ""  # tables: what stands in a row's object: "" (as Metadata), None, Metadata, Object
     meta_version: str = "v1"  # of meta.k8s.io, for tables and partial metadata
+    pretty: bool = False  # indented JSON, for people; never in a watch
 
 
 class ListMeta(NamedTuple):
@@ -89,7 +90,7 @@ class Renditions:
 
     def __init__(self, resource: Resource, encoders: Mapping[str, Encoder] | None = None) -> None:
         self.resource = resource
-        self._encoders = encoders or {}
+        self._encoders = encoders if encoders is not None else {YAML: encode_yaml}
         self._starts = {v.name: record_start(resource.kind, self.api_version(v.name)) for v in resource.versions}
         self._partial_starts = {v: record_start("PartialObjectMetadata", f"meta.k8s.io/{v}") for v in _META_VERSIONS}
         # Upstream's typed lists drop the kind of their items; those of custom resources keep it.
@@ -204,15 +205,11 @@ class Renditions:
         )
 
 
-def json_pieces(obj: Object) -> Pieces:
-    """A plain object that is no record (a subresource's answer) as pieces."""
-    meta = dict(obj.get("metadata") or {})
-    managed = managed_piece(meta.pop("managedFields", None))
-    start = record_start(obj["kind"], obj["apiVersion"])
-    rest = {k: v for k, v in obj.items() if k not in ("kind", "apiVersion", "metadata")}
-    tail = b"}," + orjson.dumps(rest)[1:] if rest else b"}}"
-    head = orjson.dumps(meta)[:-1]
-    return (start, head, managed[1:] if head == b"{" else managed, tail)
+def encode_yaml(obj: Object, gvk: GroupVersionKind) -> bytes:
+    """YAML as upstream writes it."""
+    from apiserver.apimachinery.codec.yaml import dump  # 15 ms of import: on first use
+
+    return dump(obj)
 
 
 _META_VERSIONS = ("v1", "v1beta1")

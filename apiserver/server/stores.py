@@ -28,6 +28,7 @@ class Stores:
         """End a store's watches; the Cacher goes with its last user."""
         if store is None:
             return
+        store.close()
         prefix = store.resource.prefix
         self._users[prefix] -= 1
         if not self._users[prefix]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from apiserver.endpoints.handlers.reads import read_handlers
 from apiserver.endpoints.handlers.writes import ScopeHandler, write_handlers
 from apiserver.endpoints.scope import Scope
 
 
 def of(scope: Scope) -> dict[str, ScopeHandler]:
     """Every verb that the scope's resource or subresource declares → its handler."""
-    return write_handlers(scope)
+    return {**read_handlers(scope), **write_handlers(scope)}
