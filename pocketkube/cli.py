@@ -10,21 +10,30 @@ from pathlib import Path
 from pocketkube.errors import LauncherError
 from pocketkube.places import Places, default_data_dir
 
-COMPONENTS = ("apiserver",)
+COMPONENTS = ("apiserver", "controllers")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Errors are one line."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] and given[0] in COMPONENTS:
-        from pocketkube import component
-
-        return component.apiserver(given[1:])
+        return _component(given[0], given[1:])
     try:
         return _command(_parser().parse_args(given))
     except LauncherError as e:
         print(f"Error: {e}", file=sys.stderr)
         return 1
+
+
+def _component(name: str, arguments: list[str]) -> int:
+    """Run a part of the cluster alone."""
+    if name == "controllers":
+        from pocketkube.controllers import controllers
+
+        return controllers(arguments)
+    from pocketkube.component import apiserver
+
+    return apiserver(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--bind-address", default="127.0.0.1", metavar="IP", help="address to serve on (127.0.0.1)")
     up.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig to add the context to")
     up.add_argument("--in-process", action="store_true", help="everything in one process")
+    up.add_argument("--no-controllers", action="store_true", help="the API server alone, without the loops")
     store = up.add_mutually_exclusive_group()
     store.add_argument("--etcd", action="store_true", help="keep objects in an etcd of its own")
     store.add_argument("--etcd-servers", default="", metavar="URLS", help="keep objects in these etcd servers")
@@ -71,6 +81,7 @@ def _command(given: argparse.Namespace) -> int:
                     own_etcd=given.etcd,
                     etcd_servers=given.etcd_servers,
                     in_process=given.in_process,
+                    controllers=not given.no_controllers,
                     verbosity=given.verbosity,
                 )
             )

@@ -23,8 +23,8 @@ def prepare_imports() -> None:
         del os.environ["SSL_CERT_FILE"]
 
 
-def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run `main(stop)` on uvloop; SIGINT and SIGTERM set `stop`."""
+def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], lifeline: int | None = None) -> None:
+    """Run `main(stop)` on uvloop; SIGINT and SIGTERM set `stop`, and so does the end of the supervisor."""
     import uvloop
 
     async def with_signals() -> None:
@@ -32,6 +32,8 @@ def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        if lifeline is not None:
+            loop.add_reader(lifeline, stop.set)
         await main(stop)
 
     uvloop.run(with_signals())
@@ -50,7 +52,7 @@ def apiserver(arguments: list[str]) -> int:
         options = parse_options(arguments)
         set_up_logging(options.verbosity)
         prepare_imports()
-        run(lambda stop: serve(options, stop, reporter))
+        run(lambda stop: serve(options, stop, reporter), reporter.lifeline)
     except UsageError as e:
         reporter.failed(str(e))
         return 1

@@ -106,7 +106,7 @@ def _edit(path: Path, change: Callable[[Config], None]) -> None:
             change(config)
             after = text(config)
             if after != before or not path.exists():
-                _write(path, after)
+                write_private(path, after)
     except OSError as e:
         raise KubeconfigError(f"cannot write {path}: {e.strerror}; name another file with --kubeconfig") from e
 
@@ -127,7 +127,8 @@ def _read(path: Path) -> Config:
     return config
 
 
-def _write(path: Path, content: str) -> None:
+def write_private(path: Path, content: str) -> None:
+    """Write a file whole or not at all, for its owner only."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

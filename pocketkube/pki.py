@@ -230,6 +230,7 @@ def cluster_leaves(extra_names: Sequence[str], service_ip: str) -> list[Leaf]:
     return [
         Leaf("apiserver", "ca", "kube-apiserver", names=names),
         Leaf("admin", "ca", "kubernetes-admin", ("system:masters",)),
+        Leaf("controllers", "ca", "system:kube-controller-manager", ("system:masters",)),
         Leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client"),
     ]
 

@@ -9,13 +9,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pocketkube import etcd, kubeconfig, ports
 from pocketkube.errors import LauncherError
 from pocketkube.pki import AUTHORITIES, SIGNING_KEYS, Pki, cluster_leaves
 from pocketkube.places import PORT, Places
-from pocketkube.supervisor import Process, Supervisor
+from pocketkube.supervisor import Process, Supervisor, die_with_parent
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from apiserver.apimachinery.http import Handler
 
 SERVICE_RANGE = "10.96.0.0/12"
 KUBERNETES_IP = "10.96.0.1"
@@ -29,6 +34,7 @@ class UpOptions(NamedTuple):
     own_etcd: bool = False
     etcd_servers: str = ""
     in_process: bool = False
+    controllers: bool = True
     verbosity: int = 0
 
 
@@ -84,18 +90,28 @@ def _run(options: UpOptions, places: Places, supervisor: Supervisor) -> int:
         supervisor.wait_ready(started)
         more.append(url)
     places.keep(pid=os.getpid(), port=port, kubeconfig=str(path))
+    if options.controllers:
+        with step("Controllers are running"):
+            supervisor.keep_alive("controllers", _controllers_arguments(options, places, pki, url))
     _say_what_next(path, options)
     return _watch_over(supervisor)
 
 
+def _controllers_arguments(options: UpOptions, places: Places, pki: Pki, url: str) -> list[str]:
+    """The command line of the controllers; they have a kubeconfig of their own."""
+    path = places.root / "controllers.kubeconfig"
+    own = kubeconfig.entry(url, pki.cert("ca"), pki.cert("controllers"), pki.key("controllers"))
+    kubeconfig.write_private(path, kubeconfig.text(own))
+    return [f"--kubeconfig={path}", f"--root-ca-file={pki.cert('ca')}", f"--v={options.verbosity}"]
+
+
 def _watch_over(supervisor: Supervisor) -> int:
-    ended: Process = supervisor.wait()
+    ended: Process = supervisor.wait(lambda text: say(f" ! {text}"))
     raise LauncherError(f"{ended.name} ended with code {ended.popen.returncode}; see {ended.log}")
 
 
 def _in_process(options: UpOptions, places: Places, pki: Pki, url: str, arguments: list[str]) -> int:
     """The server as a part of this process."""
-    import asyncio
     import os
 
     from apiserver.server.flags import UsageError
@@ -119,7 +135,7 @@ def _in_process(options: UpOptions, places: Places, pki: Pki, url: str, argument
             places.keep(pid=os.getpid(), port=entered.port, kubeconfig=str(path))
             _say_what_next(path, options)
             tune()
-            await stop.wait()
+            await _work(options, pki, entered.server.handler, stop)
             say("\nStopping …")
         finally:
             await running.__aexit__(None, None, None)
@@ -129,6 +145,23 @@ def _in_process(options: UpOptions, places: Places, pki: Pki, url: str, argument
     except UsageError as e:
         raise LauncherError(str(e)) from e
     return 0
+
+
+async def _work(options: UpOptions, pki: Pki, handler: Handler, stop: asyncio.Event) -> None:
+    """What runs beside the server in its process, until `stop`."""
+    if not options.controllers:
+        await stop.wait()
+        return
+    from apiserver.apimachinery.http import UserInfo
+    from apiserver.client.transport import LoopbackTransport
+    from pocketkube import controllers
+
+    user = UserInfo(controllers.IDENTITY, ("system:masters", "system:authenticated"))
+    transport = LoopbackTransport(handler, user=user)
+    try:
+        await controllers.run_until(stop, transport, controllers.options(pki.cert("ca").read_bytes()))
+    finally:
+        await transport.aclose()
 
 
 def _choose_port(options: UpOptions, places: Places) -> int:
@@ -166,7 +199,7 @@ def _storage(options: UpOptions, places: Places, supervisor: Supervisor, pki: Pk
         found = etcd.find()
         port = ports.free_port()
         command = etcd.command(found, places.etcd, pki, port, ports.free_port())
-        process = supervisor.spawn("etcd", command)
+        process = supervisor.spawn("etcd", command, before=die_with_parent)
         etcd.wait(process.popen, port, process.log)
         more.append(".".join(map(str, found.version)))
     if found.warning:
