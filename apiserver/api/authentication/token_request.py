@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from apiserver.apimachinery.clock import rfc3339
 from apiserver.apimachinery.errors import (
@@ -63,6 +63,8 @@ def token_rest(dependencies: Dependencies, store: Store) -> TokenREST:
 @dataclass(frozen=True)
 class TokenREST:
     """Issues tokens."""
+
+    keeps_system_fields: ClassVar[bool] = True  # metadata.uid says which account is meant
 
     tokens: TokenIssuer
     accounts: Store

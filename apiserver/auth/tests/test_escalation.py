@@ -84,7 +84,7 @@ async def test_a_role_that_is_not_there_cannot_be_bound(world: World) -> None:
         await checks(world).check_binding(context(), BINDINGS, binding("gone"), None)
     assert (refused.value.code, refused.value.message) == (
         404,
-        'clusterrole.rbac.authorization.k8s.io "gone" not found',
+        'clusterrolebindings.rbac.authorization.k8s.io "gone" not found',
     )
 
 

@@ -58,8 +58,8 @@ class Write:
 
     @property
     def api_version(self) -> str:
-        """The version in which this client writes."""
-        return str(self.scope.gvr.group_version)
+        """The version in which this client writes; that of the body where a subresource has a kind of its own."""
+        return self.scope.gvk.api_version
 
     def own(self, old: Object | None, obj: Object) -> None:
         """Note in managedFields what this writer set."""
