@@ -67,8 +67,9 @@ class Scope:
         return self.store.renditions if self.store is not None else Renditions(self.resource)
 
     def tables(self) -> Tables:
-        """What makes tables of the scope's bodies: with the resource's columns, or for a kind of its own with the default's."""
+        """What makes tables of the scope's bodies: with the resource's columns, or for a kind of its own with its own."""
         if self.store is not None and (self.subresource is None or self.subresource.kind is None):
             return self.store.tables
-        plain = replace(self.resource, columns=(), row_conditions=None)
+        columns = self.subresource.columns if self.subresource is not None else ()
+        plain = replace(self.resource, columns=columns, row_conditions=None)
         return Tables(plain, Renditions(plain))

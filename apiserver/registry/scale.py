@@ -15,9 +15,10 @@ from apiserver.apimachinery.gvk import GroupKind, GroupVersionKind
 from apiserver.apimachinery.object_meta import managed_fields_errors
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
-from apiserver.registry.resource import Subresource
+from apiserver.registry.resource import Column, Since, Subresource
 from apiserver.registry.rest import check_preconditions
 from apiserver.registry.store import Store
+from apiserver.registry.table import CREATED_DESCRIPTION, NAME_DESCRIPTION
 
 SCALE = GroupVersionKind("autoscaling", "v1", "Scale")
 
@@ -25,6 +26,23 @@ UNSET = -2147483648  # the replicas of an object that has none, as upstream's cu
 
 Path = tuple[str, ...]
 Entry = dict[str, Any]
+
+_COLUMNS = (
+    Column("Name", lambda obj, now: obj["metadata"]["name"], description=NAME_DESCRIPTION),
+    Column(
+        "Desired",
+        lambda obj, now: objects.get(obj, "spec", "replicas", default=0),
+        type="integer",
+        description="replicas is the desired number of instances for the scaled object.",
+    ),
+    Column(
+        "Available",
+        lambda obj, now: objects.get(obj, "status", "replicas", default=0),
+        type="integer",
+        description="replicas is the actual number of observed instances of the scaled object.",
+    ),
+    Column("Age", lambda obj, now: Since(obj["metadata"].get("creationTimestamp")), description=CREATED_DESCRIPTION),
+)
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 _REPLICAS: Entry = {"f:spec": {"f:replicas": {}}}
@@ -46,6 +64,7 @@ def scale_subresource(
     return Subresource(
         name="scale",
         kind=SCALE,
+        columns=_COLUMNS,
         rest=lambda dependencies, store: ScaleRest(
             store,
             selector=selector if callable(selector) else _text_at(split(selector)),
