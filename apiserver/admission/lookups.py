@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from apiserver.admission.interface import AdmissionDependencies
-from apiserver.apimachinery.errors import not_found
+from apiserver.apimachinery.errors import StatusError, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 
@@ -18,6 +18,11 @@ def cached(dependencies: AdmissionDependencies, resource: GroupResource, namespa
         return dependencies.listers(resource).get(namespace, name)
     except KeyError:
         return None
+
+
+def unknown(resource: GroupResource, name: str) -> StatusError:
+    """The 404 of an upstream lister, which names the singular: `pod "x" not found`."""
+    return not_found(GroupResource(resource.group, resource.resource.removesuffix("s")), name)
 
 
 def listed(dependencies: AdmissionDependencies, resource: GroupResource, namespace: str = "") -> Sequence[Object]:

@@ -102,8 +102,7 @@ def _audiences_of(dependencies: AdmissionDependencies, driver: str) -> list[str]
 def _get(dependencies: AdmissionDependencies, resource: GroupResource, namespace: str, name: str) -> Object:
     found = lookups.cached(dependencies, resource, namespace, name)
     if found is None:
-        singular = resource.resource.removesuffix("s")
-        raise _NotFound(f'{GroupResource(resource.group, singular)} "{name}" not found')
+        raise _NotFound(lookups.unknown(resource, name).message)
     return found
 
 

@@ -22,7 +22,6 @@ from apiserver.admission.plugins.node_tokens import check_audience
 from apiserver.admission.pods import MIRROR_ANNOTATION, PODS, is_mirror, spec_of
 from apiserver.admission.refusals import forbidden
 from apiserver.apimachinery import objects
-from apiserver.apimachinery.errors import not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object, labels_of, name_of
@@ -146,7 +145,7 @@ class NodeRestriction(AdmissionPlugin):
             raise forbidden(attributes, f'node "{node}" must not set blockOwnerDeletion on an owner reference')
         found = lookups.cached(self.dependencies, NODES, "", node)
         if found is None:
-            raise not_found(NODES, node)
+            raise lookups.unknown(NODES, node)
         expected, uid = owner.get("uid") or "", found["metadata"].get("uid") or ""
         if expected != uid:
             raise forbidden(attributes, f"node {node} UID mismatch: expected {expected} got {uid}")
@@ -163,7 +162,7 @@ class NodeRestriction(AdmissionPlugin):
     def _node_of_pod(self, attributes: Attributes, name: str) -> str:
         pod = lookups.cached(self.dependencies, PODS, attributes.namespace, name)
         if pod is None:
-            raise not_found(PODS, name)
+            raise lookups.unknown(PODS, name)
         return (pod.get("spec") or {}).get("nodeName") or ""
 
     # Nodes
@@ -205,7 +204,7 @@ class NodeRestriction(AdmissionPlugin):
             raise forbidden(attributes, "node requested token with a pod binding without a uid")
         pod = lookups.cached(self.dependencies, PODS, attributes.namespace, ref["name"])
         if pod is None:
-            raise not_found(PODS, ref["name"])
+            raise lookups.unknown(PODS, ref["name"])
         if ref["uid"] != pod["metadata"].get("uid"):
             raise forbidden(
                 attributes,
