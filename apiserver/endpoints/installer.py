@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from apiserver.apimachinery.gvk import GroupResource, GroupVersion
 from apiserver.apimachinery.http import Handler
-from apiserver.registry.resource import Resource, Subresource
+from apiserver.registry.resource import Resource, ServedVersion, Subresource
 
 ITEM_VERBS = ("get", "update", "patch", "delete")
 COLLECTION_VERBS = ("list", "create", "deletecollection")
@@ -28,6 +28,7 @@ class Route(NamedTuple):
     verbs: Verbs
     has_items: bool = True  # whether any verb is for single objects, reached by their name
     has_collection: bool = True
+    deprecation: str = ""  # the text of a Warning on every answer
 
 
 class Installed(NamedTuple):
@@ -104,20 +105,19 @@ class Installer:
         for version in resource.versions:
             if not version.served:
                 continue
-            self._route(installed, version.name, None)
-            for subresource in resource.subresources:
-                self._route(installed, version.name, subresource)
+            for subresource in (None, *resource.subresources):
+                self._route(installed, version, subresource)
             versions = self._groups.setdefault(resource.group, {})
             versions[version.name] = versions.get(version.name, 0) + 1
         self._installed[resource.group_resource] = installed
         return installed
 
-    def _route(self, installed: Installed, version: str, subresource: Subresource | None) -> None:
+    def _route(self, installed: Installed, version: ServedVersion, subresource: Subresource | None) -> None:
         resource = installed.resource
-        key = (resource.group, version, resource.plural, subresource.name if subresource else "")
-        verbs = self._make_verbs(installed, version, subresource)
+        key = (resource.group, version.name, resource.plural, subresource.name if subresource else "")
+        verbs = self._make_verbs(installed, version.name, subresource)
         items, collection = any(v in verbs for v in ITEM_VERBS), any(v in verbs for v in COLLECTION_VERBS)
-        self.routes[key] = Route(resource, version, subresource, verbs, items, collection)
+        self.routes[key] = Route(resource, version.name, subresource, verbs, items, collection, version.deprecation)
 
     def _drop(self, group_resource: GroupResource) -> None:
         installed = self._installed.pop(group_resource)

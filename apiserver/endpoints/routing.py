@@ -48,6 +48,8 @@ class Router:
             raise method_not_allowed()
         if verb != "connect":
             self._check_media_types(request, verb, route)
+        if route.deprecation:
+            request.warnings.append(route.deprecation)
         return handler
 
     def serves(self, info: RequestInfo) -> bool:

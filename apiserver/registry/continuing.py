@@ -91,7 +91,9 @@ def _quoted(char: str) -> str:
     """strconv.QuoteRune for a byte."""
     if char in "'\\":
         return f"'\\{char}'"
-    return f"'{char}'" if char.isprintable() else f"'\\x{ord(char):02x}'"
+    if char.isprintable():
+        return f"'{char}'"
+    return f"'\\u{ord(char):04x}'" if ord(char) >= 0x80 else f"'\\x{ord(char):02x}'"
 
 
 def _go_type_error(value: Any) -> str | None:

@@ -115,6 +115,10 @@ RESOURCE = Resource(
     categories=("all",),
     strategy=STRATEGY,
     subresources=(Subresource(name="status", strategy=AutoscalerStatusStrategy(STRATEGY)),),
+    empty={
+        "spec": {"scaleTargetRef": {"kind": "", "name": ""}, "maxReplicas": 0},
+        "status": {"desiredReplicas": 0, "currentMetrics": None},
+    },
     columns=(
         NAME,
         Column(

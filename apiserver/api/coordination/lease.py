@@ -51,6 +51,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=LeaseStrategy(),
+    empty={"spec": {}},
     columns=(
         NAME,
         Column(

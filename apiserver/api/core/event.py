@@ -211,5 +211,14 @@ RESOURCE = Resource(
     convert=convert,
     ttl=lambda obj: TTL,
     selectable=SELECTABLE,
+    empty={
+        "involvedObject": {},
+        "source": {},
+        "firstTimestamp": None,
+        "lastTimestamp": None,
+        "eventTime": None,
+        "reportingComponent": "",
+        "reportingInstance": "",
+    },
     columns=COLUMNS,
 )

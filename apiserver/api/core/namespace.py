@@ -151,8 +151,9 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("ns",),
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    empty={"spec": {}, "status": {}},
     columns=(NAME, Column("Status", lambda obj, now: _phase(obj), description="The status of the namespace"), AGE),
-    selectable={"status.phase": _phase, "name": name_of},
+    selectable={"status.phase": _phase},
     subresources=(
         Subresource(name="finalize", verbs=("update",), strategy=NamespaceFinalizeStrategy(STRATEGY)),
         Subresource(name="status", strategy=NamespaceStatusStrategy(STRATEGY)),

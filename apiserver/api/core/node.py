@@ -224,6 +224,24 @@ COLUMNS = (
     ),
 )
 
+EMPTY_STATUS = {
+    "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+    "nodeInfo": dict.fromkeys(
+        (
+            "machineID",
+            "systemUUID",
+            "bootID",
+            "kernelVersion",
+            "osImage",
+            "containerRuntimeVersion",
+            "kubeletVersion",
+            "kubeProxyVersion",
+            "operatingSystem",
+            "architecture",
+        ),
+        "",
+    ),
+}
 STRATEGY = NodeStrategy()
 RESOURCE = Resource(
     group="",
@@ -237,5 +255,6 @@ RESOURCE = Resource(
     strategy=STRATEGY,
     selectable={"spec.unschedulable": lambda obj: "true" if get(obj, "spec", "unschedulable") else "false"},
     subresources=(Subresource(name="status", strategy=NodeStatusStrategy(STRATEGY)),),
+    empty={"spec": {}, "status": EMPTY_STATUS},
     columns=COLUMNS,
 )

@@ -235,6 +235,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=EndpointSliceStrategy(),
+    empty={"addressType": "", "endpoints": None, "ports": None},
     columns=(
         NAME,
         Column("AddressType", lambda obj, now: obj.get("addressType") or "", description=TYPE_DESCRIPTION),

@@ -29,5 +29,12 @@ RESOURCE = Resource(
     ttl=lambda obj: TTL,
     selectable=SELECTABLE,
     field_aliases=ALIASES,
+    empty={
+        "eventTime": None,
+        "regarding": {},
+        "deprecatedSource": {},
+        "deprecatedFirstTimestamp": None,
+        "deprecatedLastTimestamp": None,
+    },
     columns=COLUMNS,
 )

@@ -67,6 +67,7 @@ RESOURCE = Resource(
     storage_version="v1",
     short_names=("ip",),
     strategy=IPAddressStrategy(),
+    empty={"spec": {}},
     columns=(
         NAME,
         Column(

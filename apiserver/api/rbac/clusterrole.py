@@ -49,6 +49,7 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=ClusterRoleStrategy(),
     namespaced=False,
+    empty={"rules": None},
     columns=DEFAULT_COLUMNS,
     hooks=role_hooks,
 )

@@ -23,6 +23,7 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=ClusterRoleBindingStrategy(),
     namespaced=False,
+    empty={"roleRef": {"apiGroup": "", "kind": "", "name": ""}},
     columns=binding_columns(
         "clusterRoleBinding",
         "roleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the "

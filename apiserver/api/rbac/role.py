@@ -14,6 +14,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=RoleStrategy(),
+    empty={"rules": None},
     columns=DEFAULT_COLUMNS,
     hooks=role_hooks,
 )

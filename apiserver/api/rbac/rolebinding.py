@@ -14,6 +14,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=BindingStrategy(),
+    empty={"roleRef": {"apiGroup": "", "kind": "", "name": ""}},
     columns=binding_columns(
         "roleBinding",
         "roleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. If the RoleRef "

@@ -92,6 +92,7 @@ RESOURCE = Resource(
     strategy=PriorityClassStrategy(),
     namespaced=False,
     short_names=("pc",),
+    empty={"value": 0},
     columns=(
         NAME,
         Column(
