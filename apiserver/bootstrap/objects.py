@@ -82,8 +82,13 @@ class Objects:
         record, _ = await store.update(self._context(namespace, "update"), name, updater)
         return store.object(record)
 
-    async def apply_status(self, resource: GroupResource, applied: Object, manager: str) -> None:
-        """Server-side apply, with force, to the status of a cluster-scoped object."""
+    async def apply_status(
+        self, resource: GroupResource, applied: Object, manager: str, complete: Callable[[Object], None]
+    ) -> None:
+        """Server-side apply, with force, to the status of a cluster-scoped object.
+
+        `complete` adds what Go's decoder of the result would: the zeros that are written out.
+        """
         store = self.store(resource)
         status = store.resource.subresource("status")
         assert status is not None
@@ -91,7 +96,7 @@ class Objects:
 
         async def updater(old: Object | None) -> Object:
             assert old is not None
-            return fields.on_apply(
+            new = fields.on_apply(
                 old,
                 applied,
                 api_version=applied["apiVersion"],
@@ -100,6 +105,8 @@ class Objects:
                 subresource="status",
                 now=self._context("", "").timestamp(),
             )
+            complete(new)
+            return new
 
         ctx = self._context("", "update")
         ctx.subresource = "status"

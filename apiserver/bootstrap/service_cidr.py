@@ -66,7 +66,13 @@ async def _make_ready(context: BootstrapContext, found: Object) -> None:
         "metadata": {"name": NAME},
         "status": {"conditions": [condition]},
     }
-    await context.objects.apply_status(SERVICE_CIDRS, applied, CONTROLLER)
+    await context.objects.apply_status(SERVICE_CIDRS, applied, CONTROLLER, _with_reason)
+
+
+def _with_reason(obj: Object) -> None:
+    """Go writes the reason of a condition even when it is empty."""
+    for found in get(obj, "status", "conditions", default=[]):
+        found.setdefault("reason", "")
 
 
 HOOK = Hook("start-kubernetes-service-cidr-controller", start, (SERVICE_CIDRS,))

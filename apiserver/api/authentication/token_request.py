@@ -70,6 +70,12 @@ class TokenREST:
     accounts: Store
     store: Callable[[GroupResource], Store]
 
+    def default(self, obj: Object) -> None:
+        """What is defaulted belongs to the writer, as upstream has it; hence before ownership is noted."""
+        spec = obj["spec"] = obj.get("spec") or {}
+        if spec.get("expirationSeconds") is None:
+            spec["expirationSeconds"] = DEFAULT_SECONDS
+
     async def create(
         self,
         ctx: Context,
@@ -106,12 +112,11 @@ class TokenREST:
                 f"({own['uid']})",
             )
         meta.update(name=own["name"], namespace=own["namespace"], uid=own["uid"], creationTimestamp=ctx.timestamp())
-        spec = obj.get("spec") or {}
-        seconds = spec.get("expirationSeconds")
+        self.default(obj)
+        spec = obj["spec"]
         obj["spec"] = {
             **spec,
             "audiences": spec.get("audiences") or list(self.tokens.audiences),
-            "expirationSeconds": DEFAULT_SECONDS if seconds is None else seconds,
             "boundObjectRef": spec.get("boundObjectRef"),
         }
         obj.pop("status", None)

@@ -198,6 +198,9 @@ def versioned(write: Write, old: Object, patch: bytes) -> Object:
 def to_hub(write: Write, obj: Object) -> Object:
     """From the version the client speaks to the hub's, defaulted."""
     if write.scope.rest is not None:
+        default = getattr(write.scope.rest, "default", None)
+        if default is not None:
+            default(obj)
         return obj
     obj = _convert(write, obj, write.scope.resource.stored_api_version)
     write.strategy.default(obj)
