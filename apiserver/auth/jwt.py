@@ -128,7 +128,8 @@ class VerificationKey:
             if isinstance(self.public, rsa.RSAPublicKey):
                 self.public.verify(token.signature, token.signed, padding.PKCS1v15(), _hash(self.algorithm))
             else:
-                self.public.verify(_dss(token.signature), token.signed, _ecdsa(self.algorithm, random=True))
+                size = (self.public.curve.key_size + 7) // 8
+                self.public.verify(_dss(token.signature, size), token.signed, _ecdsa(self.algorithm, random=True))
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -217,11 +218,13 @@ def _ecdsa(algorithm: str, *, random: bool = False) -> Any:
         return ec.ECDSA(_hash(algorithm))
 
 
-def _dss(signature: bytes) -> bytes:
+def _dss(signature: bytes, size: int) -> bytes:
+    """The two numbers of `size` bytes each, as DER; a signature has one length only."""
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-    half = len(signature) // 2
-    return encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+    if len(signature) != 2 * size:
+        raise ValueError("a signature of another length")
+    return encode_dss_signature(int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big"))
 
 
 def _integer(value: int, size: int = 0) -> str:

@@ -26,7 +26,7 @@ LEEWAY = 60.0  # seconds of clock skew, as go-jose's DefaultLeeway
 INVALIDATED = "service account token has been invalidated"
 INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 LAST_USED = "kubernetes.io/legacy-token-last-used"
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = 1024  # tokens; some kB each
 
 # Finds an object by resource, namespace and name: from memory, or from storage where memory lags.
 Read = Callable[[GroupResource, str, str], Awaitable[Object | None]]

@@ -200,6 +200,14 @@ async def test_a_changed_token_is_refused_even_when_the_good_one_is_known() -> N
     assert await server.why(f"{header}.{claims}.{b64encode(b'x' * 64)}") != ""
 
 
+async def test_a_signature_has_one_length() -> None:
+    server = Server()
+    header, claims, signature = server.token().split(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    padded = b64encode(b"\0" + raw[:32] + b"\0" + raw[32:])
+    assert await server.why(f"{header}.{claims}.{padded}") == "go-jose/go-jose: error in cryptographic primitive"
+
+
 async def test_another_key_is_no_key() -> None:
     server, stranger = Server(), Server(ec_pem())
     assert await server.why(stranger.token()) == "invalid signature, no keys found"
