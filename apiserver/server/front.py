@@ -2,7 +2,7 @@
 
 aiohttp parses and keeps connections; requests and answers are ours (apimachinery.http), so no router, no header
 objects and no copies of bodies lie in between (8 µs where aiohttp's Application costs 20). What leans on aiohttp's
-inside is in this file and `connection.py` only.
+inside is in this file, `connection.py` and `answers.py`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from apiserver.apimachinery.http import (
     UpgradeResponse,
     decode_path,
 )
-from apiserver.server.connection import Answer, Connection, Exchange, FrontHeaders, Ready, Refused, Streaming, Upgraded
+from apiserver.server.answers import Answer, Ready, Refused, Streaming, Upgraded
+from apiserver.server.connection import LINGER, Connection, Exchange
+from apiserver.server.headers import FrontHeaders
 from apiserver.server.websocket import FrontWebSocket
 from apiserver.server.wire import CONTINUE, DateLine
 
@@ -60,7 +62,7 @@ class Front:
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             max_headers=MAX_HEADERS,
-            lingering_time=2.0,
+            lingering_time=LINGER,
             auto_decompress=False,
         )
 
@@ -87,7 +89,7 @@ class Front:
         self._listeners.clear()
 
     def _exchange(self, message: Any, payload: Any, protocol: Connection, writer: Any, task: Any) -> Exchange:
-        return Exchange(message, payload, protocol, writer, task)
+        return Exchange(message, payload, protocol)
 
     async def _handle(self, exchange: Exchange) -> Answer:
         """One request: to our Request, through the handler, to an answer that aiohttp will have written."""

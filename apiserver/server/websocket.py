@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 from aiohttp.web_request import BaseRequest
@@ -39,8 +39,9 @@ class FrontWebSocket:
 
     async def accept(self, protocols: Sequence[str] = ()) -> str:
         exchange = self._exchange
+        task: Any = asyncio.current_task()
         request = BaseRequest(
-            exchange.message, exchange.payload, exchange.connection, exchange.writer, exchange._task, self._loop
+            exchange.message, exchange.payload, exchange.connection, exchange.writer, task, self._loop
         )
         socket = web.WebSocketResponse(
             protocols=protocols, timeout=_CLOSE_TIMEOUT, compress=False, max_msg_size=_MAX_MESSAGE

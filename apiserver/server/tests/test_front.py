@@ -21,8 +21,16 @@ from apiserver.apimachinery.http import (
     UpgradeResponse,
     WebSocket,
 )
+from apiserver.server import connection
 from apiserver.server.front import MAX_BODY, Front
 from apiserver.server.tests.client import Client
+
+
+@pytest.fixture(autouse=True, params=["own loop", "aiohttp's loop"])
+def loop_over_requests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds with our loop over a connection's requests, and with aiohttp's in its place."""
+    assert connection.OWN_LOOP, "the installed aiohttp has changed inside: see connection.py"
+    monkeypatch.setattr(connection, "OWN_LOOP", request.param == "own loop")
 
 
 @asynccontextmanager
@@ -330,3 +338,56 @@ async def test_without_an_upgrade_there_is_no_handle() -> None:
 
     async with serving(handler) as client:
         assert (await client.ask("GET", "/")).body == b"yes"
+
+
+async def test_a_declined_upgrade_is_a_request_like_others() -> None:
+    async with serving(echo) as client:
+        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        await client.send(b"GET /1 HTTP/1.1\r\nHost: x\r\n" + upgrade + b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.answer()).body.startswith(b"GET|/1")
+        assert (await client.answer()).body.startswith(b"GET|/2")
+
+
+async def test_a_bug_in_the_front_costs_the_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def handler(request: Request) -> AnyResponse:
+        raise RuntimeError("a bug")
+
+    async with serving(handler) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" not in await client.reader.read()
+        assert "a bug" in caplog.text
+
+
+async def test_a_body_nobody_reads_does_not_spoil_the_next_request() -> None:
+    async def handler(request: Request) -> AnyResponse:
+        return Response(200, request.path.encode())
+
+    async with serving(handler) as client:
+        assert (await client.ask("POST", "/1", body=b"x" * 500_000)).body == b"/1"
+        assert (await client.ask("GET", "/2")).body == b"/2"
+
+
+async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(request: Request) -> AnyResponse:
+        return Response(200, b"early")
+
+    monkeypatch.setattr(connection, "LINGER", 0.05)
+    async with serving(handler) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+        assert (await client.answer()).body == b"early"
+        assert await client.closed()
+
+
+async def test_a_client_that_leaves_while_it_is_served_harms_nobody() -> None:
+    finished = asyncio.Event()
+
+    async def handler(request: Request) -> AnyResponse:
+        await asyncio.sleep(0.05)
+        finished.set()
+        return Response(200, b"x" * 1_000_000)
+
+    async with serving(handler) as client:
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.01)
+        client.writer.transport.abort()
+        await finished.wait()
