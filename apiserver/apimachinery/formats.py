@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 Messages = Sequence[str]
 NameErrors = Callable[[str, bool], Iterable[str]]
+Rule = Callable[[str], Messages]
 
 LABEL_MAX = 63
 SUBDOMAIN_MAX = 253
@@ -302,3 +303,12 @@ def config_map_key(value: str) -> Messages:
         message = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
         errors.append(regex_error(message, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     return errors + _change_directory(value)
+
+
+_decimal_integer = re.compile("0|-?[1-9][0-9]*", re.ASCII).fullmatch
+
+
+def decimal_integer(value: str) -> Messages:
+    if not value:
+        return ("must be non-empty",)
+    return () if _decimal_integer(value) else ("must be a valid decimal integer in canonical form",)

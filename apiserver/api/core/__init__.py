@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from apiserver.api.core import configmap, endpoints, event, limitrange, namespace, node, secret, serviceaccount
+from apiserver.api.core import (
+    configmap,
+    endpoints,
+    event,
+    limitrange,
+    namespace,
+    node,
+    pod,
+    pod_subresources,
+    secret,
+    serviceaccount,
+)
 from apiserver.registry.resource import Resource
 
 RESOURCES: tuple[Resource, ...] = (
+    pod_subresources.BINDINGS,
     configmap.RESOURCE,
     endpoints.RESOURCE,
     event.RESOURCE,
     limitrange.RESOURCE,
     namespace.RESOURCE,
     node.RESOURCE,
+    pod.RESOURCE,
     secret.RESOURCE,
     serviceaccount.RESOURCE,
 )

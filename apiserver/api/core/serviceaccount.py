@@ -22,6 +22,8 @@ ENFORCE_MOUNTABLE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
 class ServiceAccountStrategy(KindStrategy):
     """Mirrors upstream registry/core/serviceaccount and core validation."""
 
+    return_deleted_object = True
+
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         _keep_names_of_secrets(obj)
 

@@ -1,0 +1,53 @@
+"""The subresources of pods that have a logic of their own: binding, eviction, log, exec, attach, portforward, proxy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apiserver.apimachinery.gvk import GroupVersionKind
+from apiserver.registry.resource import Resource, ServedVersion, Subresource
+from apiserver.registry.strategy import Strategy
+
+if TYPE_CHECKING:
+    from apiserver.registry.dependencies import Dependencies
+    from apiserver.registry.store import Store
+
+
+def _binding(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.pod import BindingRest
+
+    return BindingRest(lambda: store)
+
+
+def _legacy_binding(dependencies: Dependencies, store: Store | None) -> Any:
+    from apiserver.api.core.rest.pod import PODS, BindingRest
+
+    return BindingRest(lambda: dependencies.store(PODS))
+
+
+def _eviction(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.pod import EvictionRest
+
+    return EvictionRest(dependencies, store)
+
+
+def _core(kind: str) -> GroupVersionKind:
+    return GroupVersionKind("", "v1", kind)
+
+
+SUBRESOURCES = (
+    Subresource(name="binding", verbs=("create",), kind=_core("Binding"), rest=_binding),
+    Subresource(name="eviction", verbs=("create",), kind=GroupVersionKind("policy", "v1", "Eviction"), rest=_eviction),
+)
+
+# `bindings`: the old way to bind, a kind without storage.
+BINDINGS = Resource(
+    group="",
+    plural="bindings",
+    kind="Binding",
+    versions=(ServedVersion("v1"),),
+    storage_version="v1",
+    strategy=Strategy(),
+    verbs=("create",),
+    rest=_legacy_binding,
+)

@@ -1,0 +1,105 @@
+"""PersistentVolumeClaims, as far as templates inside pods need them (upstream ValidatePersistentVolumeClaimSpec)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from apiserver.api.podspec.containers import sub
+from apiserver.api.validation.label_selectors import label_selector_errors
+from apiserver.api.validation.resources import positive_quantity, quantity_value_errors
+from apiserver.apimachinery import formats
+from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, not_supported, required
+from apiserver.apimachinery.object_meta import annotations_errors, labels_errors
+from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.quantity import parse
+
+ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+VOLUME_MODES = ("Block", "Filesystem")
+# Fields of ObjectMeta in Go's order, with what upstream's reflection calls them in errors.
+_OTHER_METADATA = {
+    "name": "name",
+    "generateName": "generateName",
+    "namespace": "namespace",
+    "selfLink": "selfLink",
+    "uid": "uID",
+    "resourceVersion": "resourceVersion",
+    "generation": "generation",
+    "creationTimestamp": "creationTimestamp",
+    "deletionTimestamp": "deletionTimestamp",
+    "deletionGracePeriodSeconds": "deletionGracePeriodSeconds",
+    "ownerReferences": "ownerReferences",
+    "finalizers": "finalizers",
+    "managedFields": "managedFields",
+}
+
+
+def claim_template_errors(template: Object, path: str) -> Iterator[FieldError]:
+    meta = template.get("metadata") or {}
+    yield from annotations_errors(meta.get("annotations"), f"{path}.metadata.annotations")
+    yield from labels_errors(meta.get("labels"), f"{path}.metadata.labels")
+    for field, shown in _OTHER_METADATA.items():
+        if meta.get(field):
+            yield field_forbidden(f"{path}.metadata.{shown}", "cannot be set")
+    yield from claim_spec_errors(template.get("spec") or {}, f"{path}.spec")
+
+
+def claim_spec_errors(spec: Object, path: str, *, any_group: bool = False) -> Iterator[FieldError]:
+    modes = spec.get("accessModes") or ()
+    if not modes:
+        yield required(f"{path}.accessModes", "at least 1 access mode is required")
+    yield from label_selector_errors(spec.get("selector"), f"{path}.selector")
+    for mode in modes:
+        if mode not in ACCESS_MODES:
+            yield not_supported(f"{path}.accessModes", mode, ACCESS_MODES)
+    if "ReadWriteOncePod" in modes and any(m in ACCESS_MODES and m != "ReadWriteOncePod" for m in modes):
+        yield field_forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
+    yield from _storage_errors(spec, f"{path}.resources[storage]")
+    for message in formats.dns1123_subdomain(spec["storageClassName"]) if spec.get("storageClassName") else ():
+        yield invalid(f"{path}.storageClassName", spec["storageClassName"], message)
+    mode = spec.get("volumeMode")
+    if mode is not None and mode not in VOLUME_MODES:
+        yield not_supported(f"{path}.volumeMode", mode, VOLUME_MODES)
+    yield from _data_sources_errors(spec, path, any_group)
+    name = spec.get("volumeAttributesClassName")
+    for message in formats.dns1123_subdomain(name) if name else ():
+        yield invalid(f"{path}.volumeAttributesClassName", name, message)
+
+
+def _storage_errors(spec: Object, path: str) -> Iterator[FieldError]:
+    text = sub(spec, "resources", "requests").get("storage")
+    if text is None:
+        yield required(path)
+        return
+    amount = parse(text)
+    errors = list(positive_quantity(amount, path))
+    yield from errors or quantity_value_errors("storage", amount, path)
+
+
+def _data_sources_errors(spec: Object, path: str, any_group: bool) -> Iterator[FieldError]:
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None:
+        yield from _data_source_errors(source, f"{path}.dataSource", any_group)
+    if reference is not None:
+        yield from _data_source_errors(reference, f"{path}.dataSourceRef", any_group)
+        namespace = reference.get("namespace")
+        for message in formats.dns1123_label(namespace) if namespace else ():
+            yield invalid(f"{path}.dataSourceRef.namespace", namespace, message)
+    if source is None or reference is None:
+        return
+    if reference.get("namespace"):
+        yield invalid(path, {}, "may not be specified when dataSourceRef.namespace is specified")
+    elif any(source.get(field) != reference.get(field) for field in ("apiGroup", "kind", "name")):
+        yield invalid(path, {}, "must match dataSourceRef")
+
+
+def _data_source_errors(source: Object, path: str, any_group: bool) -> Iterator[FieldError]:
+    kind, group = source.get("kind") or "", source.get("apiGroup") or ""
+    if not source.get("name"):
+        yield required(f"{path}.name")
+    if not kind:
+        yield required(f"{path}.kind")
+    if not group and kind != "PersistentVolumeClaim":
+        yield invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
+    if group and not any_group:
+        for message in formats.dns1123_subdomain(group):
+            yield invalid(f"{path}.apiGroup", group, message)
