@@ -177,7 +177,10 @@ class FieldManager:
         base = self._empty_object(api_version) if live is None else self._to_version(live, api_version)
         if not entries and live is not None:
             before = key_for(BEFORE_FIRST_APPLY, UPDATE, api_version, subresource)
-            owners = self._updated(None, live, {}, before, api_version, now, reset_fields)
+            try:
+                owners = self._updated(None, live, {}, before, api_version, now, reset_fields)
+            except TypedError as e:
+                raise StatusError(500, "", f"failed to create manager for existing fields: {e}") from e
         key = key_for(manager or "unknown", APPLY, api_version, subresource)
         excluded = self._excluded_set(reset_fields)
         merged, owners = self._merged(base, applied, api_version, owners, key, excluded, force, now)

@@ -190,6 +190,8 @@ def _apply_maker(write: Write, data: bytes) -> Maker:
 
     def make(old: Object | None) -> Object:
         applied, strict = pending.pop() if pending else bodies.parse_apply(data)
+        meta = applied.get("metadata")
+        named = dict(meta) if isinstance(meta, dict) else {}
         merged = write.scope.field_manager.on_apply(
             old,
             applied,
@@ -207,10 +209,23 @@ def _apply_maker(write: Write, data: bytes) -> Maker:
         try:
             obj, _ = bodies.check(write, merged)
         except bodies.Undecodable as e:
-            raise StatusError(500, "", str(e)) from e
+            raise _unconvertible(write, merged, named, str(e)) from e
         return bodies.to_hub(write, obj)
 
     return make
+
+
+def _unconvertible(write: Write, merged: Object, named: Object, why: str) -> StatusError:
+    """500, as upstream: what was merged by its schema is restored into a struct, which checks more."""
+    try:
+        bodies.check_restored(write, merged)
+    except bodies.Undecodable as e:
+        why = str(e)
+    group, version, kind = write.scope.gvk
+    gvk = f"{group}/{version}, Kind={kind}"
+    what = f"{named.get('namespace') or ''}/{named.get('name') or ''}; {gvk}"
+    convert = f"failed to convert new object ({what}) to proper version"
+    return StatusError(500, "", f"{convert}: unable to convert unstructured object to {gvk}: {why}")
 
 
 def _check(write: Write, obj: Object, old: Object | None) -> None:
