@@ -176,6 +176,8 @@ class Renditions:
             item_start = self._partial_starts[form.meta_version]
         else:
             raise self.unacceptable(form, a_list=True)
+        if not records and form.kind == PARTIAL_LIST:
+            return [start + meta.json() + b',"items":null}']  # as upstream: a nil slice
         pieces = [start + meta.json() + b',"items":[']
         common = self._starts.get(form.version)
         between = b"," + item_start

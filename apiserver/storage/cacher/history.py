@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 
 from apiserver.storage.cacher.record import Change
 
@@ -53,10 +52,6 @@ class History:
             changes.popleft()
             self._bytes -= _weight(first)
             self.floor = first.revision
-
-    def first(self, count: int) -> list[Change]:
-        """The oldest `count` changes."""
-        return list(islice(self._changes, count))
 
 
 def _weight(change: Change) -> int:
