@@ -77,7 +77,8 @@ class _WebSocketSink:
         self._text = text
 
     def write(self, item: Frame) -> None:
-        self._connection.write(frame(item.payload, self._text))
+        messages = item.payload.splitlines(keepends=True) if self._text else (item.payload,)
+        self._connection.write(b"".join([frame(message, self._text) for message in messages]))
 
     def buffered(self) -> int:
         return self._connection.buffered()

@@ -332,6 +332,24 @@ async def test_a_websocket_is_accepted_and_carries_messages_both_ways() -> None:
         assert (await client.reader.readexactly(2))[0] == 0x88  # the server closes in good order
 
 
+async def test_lines_of_text_are_messages_of_their_own() -> None:
+    async def run(socket: WebSocket) -> None:
+        await socket.accept()
+        socket.sink(text=True).write(Frame.of(b"one\ntwo\n"))
+
+    async def handler(request: Request) -> AnyResponse:
+        return UpgradeResponse(run)
+
+    async with serving(handler) as client:
+        key = base64.b64encode(os.urandom(16))
+        await client.send(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+        )
+        assert (await client.head())[0] == 101
+        assert await client.reader.readexactly(12) == b"\x81\x04one\n\x81\x04two\n"
+
+
 async def test_without_an_upgrade_there_is_no_handle() -> None:
     async def handler(request: Request) -> AnyResponse:
         return Response(200, b"yes" if request.upgrade is None else b"no")
