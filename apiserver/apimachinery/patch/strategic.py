@@ -50,7 +50,8 @@ def _merge_map(original: Map | None, patch: Map, schema: Schema | None) -> Map:
         elif key in original and type(original[key]) is type(value):
             _merge_same_type(original, key, value, schema)
         else:
-            _set(original, key, _without_nulls(value))
+            _discard_nulls(value)
+            _set(original, key, value)
     return original
 
 
@@ -90,19 +91,28 @@ def _is_directive(value: Any) -> bool:
 
 
 def _without_directives(value: Any) -> Any:
+    """In place for maps: upstream shows what is left of the patch when the result does not decode."""
     if isinstance(value, dict):
-        return {k: _without_directives(v) for k, v in value.items() if not _is_directive(v)}
+        for key in [key for key, inner in value.items() if _is_directive(inner)]:
+            del value[key]
+        for key, inner in value.items():
+            value[key] = _without_directives(inner)
+        return value
     if isinstance(value, list):
-        return [_without_directives(v) for v in value if not _is_directive(v)]
+        return [_without_directives(item) for item in value if not _is_directive(item)]
     return value
 
 
-def _without_nulls(value: Any) -> Any:
+def _discard_nulls(value: Any) -> None:
+    """In place: a null in a new part means absence."""
     if isinstance(value, dict):
-        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_nulls(v) for v in value]
-    return value
+        for key in [key for key, inner in value.items() if inner is None]:
+            del value[key]
+        for inner in value.values():
+            _discard_nulls(inner)
+    elif isinstance(value, list):
+        for item in value:
+            _discard_nulls(item)
 
 
 def _retain_keys(original: Map, patch: Map) -> None:
@@ -317,7 +327,7 @@ def _strategy(field: Schema) -> str:
 
 
 def _struct_name(schema: Schema) -> str:
-    return schema.go_type or schema.name.rpartition(".")[2]
+    return (schema.go_type or schema.name).rpartition(".")[2]
 
 
 def _kind_of(schema: Schema | None) -> str:

@@ -13,7 +13,7 @@ from apiserver.apimachinery.schema import LIST, MAP, OBJECT, STRING, Schema
 
 def struct(go_type: str, /, **properties: Schema) -> Schema:
     schema = Schema(OBJECT)
-    schema.go_type = go_type
+    schema.go_type = f"v1.{go_type}"
     schema.properties = properties
     return schema
 
@@ -166,5 +166,9 @@ def test_refusals(patch: Any, code: int, message: str) -> None:
 
 
 def test_a_result_that_does_not_decode_is_a_422_that_shows_the_patch() -> None:
+    patch: dict[str, Any] = {"data": {"y": {"a": None}}}
+    strategic_merge_patch({"data": {}}, patch, POD)
+    error = invalid_patch_map(patch, "unrecognized type: string")
+    assert error.message == ' "" is invalid: patch: Invalid value: "map[data:map[y:map[]]]": unrecognized type: string'
     error = invalid_patch_map({"data": 5}, "cannot restore map from int64")
     assert error.message == ' "" is invalid: patch: Invalid value: "map[data:5]": cannot restore map from int64'
