@@ -73,6 +73,7 @@ class Deleter:
         old, obj = self.writer.decode(record), self.writer.decode(record)
         meta = obj["metadata"]
         chosen = dict(options)  # strategies write their defaults there; another attempt starts from what was asked
+        self.resource.strategy.check_delete(ctx, obj)
         self._check_asked(name, preconditions, meta)
         terminating = bool(meta.get("deletionTimestamp"))
         if self.resource.strategy.terminate(ctx, obj, chosen):

@@ -20,11 +20,16 @@ class Strategy:
 
     allow_create_on_update = False  # PUT to a name that does not exist creates it
     allow_unconditional_update = True  # PUT without resourceVersion
-    default_gc_policy = "background"  # what DELETE without a policy means: "orphan" for old kinds, "unsupported" (events)
+    default_gc_policy = (
+        "background"  # what DELETE without a policy means: "orphan" for old kinds, "unsupported" (events)
+    )
     return_deleted_object = False  # DELETE answers with the object instead of a Status
     graceful = False  # DELETE may leave the object with a deletionTimestamp (pods)
     has_status = False  # a status the main resource must not change
     has_generation = False  # metadata.generation follows spec
+    standard_finalizers = (
+        True  # finalizers without a domain have to be known ones (upstream core/validation; not leases)
+    )
 
     def default(self, obj: Object) -> None:
         """Fill in defaults, in place (upstream SetDefaults_*). Runs on writes and on every read of what is stored."""
@@ -75,6 +80,9 @@ class Strategy:
     def check_graceful_delete(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
         """Set `options["gracePeriodSeconds"]` and say whether the object stays until its grace is over."""
         return False
+
+    def check_delete(self, ctx: Context, obj: Object) -> None:
+        """Raise the StatusError for an object that must not be deleted; asked before anything else is."""
 
     def terminate(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
         """Handle a DELETE by changing `obj` in place (namespaces: phase Terminating). True: `obj` is stored and stays;

@@ -153,7 +153,12 @@ class Writer:
         metadata.match_namespace(ctx.namespace if self.resource.namespaced else "", meta)
         strategy.prepare_for_create(ctx, obj)
         found = list(
-            object_meta_errors(meta, self.resource.namespaced, strategy.name_errors, standard_finalizers=self._built_in)
+            object_meta_errors(
+                meta,
+                self.resource.namespaced,
+                strategy.name_errors,
+                standard_finalizers=self._built_in and strategy.standard_finalizers,
+            )
         )
         found.extend(strategy.validate(ctx, obj))
         if not found:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apiserver.api.columns import AGE, NAME
-from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.strategy import KindStrategy
 from apiserver.apimachinery.errors import FieldError, invalid
-from apiserver.apimachinery.object_meta import NOT_NEGATIVE
+from apiserver.apimachinery.object_meta import NOT_NEGATIVE, object_meta_update_errors
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -21,6 +21,7 @@ class LeaseStrategy(KindStrategy):
 
     allow_create_on_update = True
     allow_unconditional_update = False
+    standard_finalizers = False
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         for field in GATED:
@@ -40,7 +41,7 @@ class LeaseStrategy(KindStrategy):
             yield invalid("spec.leaseTransitions", transitions, NOT_NEGATIVE)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
-        yield from metadata_update_errors(obj, old)
+        yield from object_meta_update_errors(obj["metadata"], old["metadata"])
         yield from self.validate(ctx, obj)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
@@ -66,12 +65,11 @@ class PriorityClassStrategy(KindStrategy):
         if obj.get("preemptionPolicy") != old.get("preemptionPolicy"):
             yield invalid("preemptionPolicy", obj.get("preemptionPolicy"), IMMUTABLE)
 
-    def terminate(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
+    def check_delete(self, ctx: Context, obj: Object) -> None:
         # Upstream refuses in the Delete method, which the deletion of a collection does not pass.
         if name_of(obj) in SYSTEM_CLASSES and ctx.verb != "deletecollection":
             why = "this is a system priority class and cannot be deleted"
             raise forbidden(GroupResource(GROUP, "priorityclasses"), name_of(obj), why)
-        return False
 
 
 def _system_error(name: str, value: int, global_default: bool) -> str:

@@ -62,9 +62,9 @@ def test_value_and_policy_are_for_good() -> None:
 
 def test_the_systems_classes_stay() -> None:
     with pytest.raises(StatusError) as refused:
-        RESOURCE.strategy.terminate(CTX, make("system-node-critical"), {})
+        RESOURCE.strategy.check_delete(CTX, make("system-node-critical"))
     assert refused.value.message == (
         'priorityclasses.scheduling.k8s.io "system-node-critical" is forbidden: this is a system priority class and cannot '
         "be deleted"
     )
-    assert not RESOURCE.strategy.terminate(CTX, make("mine"), {})
+    RESOURCE.strategy.check_delete(CTX, make("mine"))
