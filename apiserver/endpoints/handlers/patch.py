@@ -121,7 +121,7 @@ def _strategically_merged(write: Write, current: Object, patch: Any, strict: lis
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
 
     def refusal(why: str) -> StatusError:
-        return invalid_patch_map(bodies.parse_patch(data)[0], why)
+        return invalid_patch_map(patch or {}, why)  # what the merge has left of it, as upstream shows it
 
     try:
         obj = _checked(write, patched, strict, refusal)
