@@ -14,10 +14,23 @@ from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.bootstrap import BootstrapContext, Settings, run, stop
 from apiserver.registry.records import record_maker
+from apiserver.registry.resource import Resource, ServedVersion
 from apiserver.registry.store import Store
+from apiserver.registry.strategy import Strategy
 from apiserver.storage.cacher.cachers import Cachers
 from apiserver.storage.interface import Storage
 from apiserver.storage.memory import MemoryStorage
+
+# Services without their allocators: bootstrap only says what it wants.
+PLAIN_SERVICE = Resource(
+    group="",
+    plural="services",
+    kind="Service",
+    versions=(ServedVersion("v1"),),
+    storage_version="v1",
+    strategy=Strategy(),
+    storage_prefix="/registry/services/specs",
+)
 
 
 class Server:
@@ -26,10 +39,9 @@ class Server:
     def __init__(self, storage: Storage, clock: LoopClock, seed: int = 1, **settings: Any) -> None:
         self.clock = clock
         self.cachers = Cachers(storage, clock)
+        stored = [r for r in resources() if r.rest is None and r.plural != "services"] + [PLAIN_SERVICE]
         self._stores = {
-            r.group_resource: Store(r, storage, self.cachers.cacher(r.prefix, record_maker(r)))
-            for r in resources()
-            if r.rest is None
+            r.group_resource: Store(r, storage, self.cachers.cacher(r.prefix, record_maker(r))) for r in stored
         }
         self.tasks = TaskOwner("test")
         self.is_ready = True

@@ -66,12 +66,18 @@ def test_what_the_server_writes_it_owns_as_kube_apiserver() -> None:
 def test_a_second_start_writes_only_who_is_up() -> None:
     async def main(storage: Storage, clock: LoopClock) -> None:
         async with Server(storage, clock):
-            pass
+            await asyncio.sleep(1)
         before = {item.key: item.revision for item in (await storage.list("/registry/")).items}
         async with Server(storage, clock, seed=2):
+            await asyncio.sleep(1)
             after = {item.key: item.revision for item in (await storage.list("/registry/")).items}
         changed = {key for key in after if after[key] != before.get(key)}
-        assert changed == {f"/registry/leases/kube-system/{server_id('host')}"}
+        assert changed == {
+            f"/registry/leases/kube-system/{server_id('host')}",
+            "/registry/masterleases/10.1.2.3",
+            "/registry/services/endpoints/default/kubernetes",
+            "/registry/endpointslices/default/kubernetes",
+        }
 
     virtual(main)
 
