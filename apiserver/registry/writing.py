@@ -226,7 +226,8 @@ class Writer:
             if old is None:
                 return await self._create_on_update(ctx, key, obj, validate_create), True
             self._check_version(name, obj, old, strategy)
-            finish = await self.hooks.begin_update(ctx, obj, old) if self.hooks is not None else _nothing
+            hooks = self.hooks if strategy is self.resource.strategy else None
+            finish = await hooks.begin_update(ctx, obj, old) if hooks is not None else _nothing
             try:
                 await self._check_changed(ctx, obj, old, strategy, validate)
                 if self._is_finished(obj, old, strategy):

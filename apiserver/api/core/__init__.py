@@ -12,6 +12,7 @@ from apiserver.api.core import (
     pod,
     pod_subresources,
     secret,
+    service,
     serviceaccount,
 )
 from apiserver.registry.resource import Resource
@@ -26,5 +27,6 @@ RESOURCES: tuple[Resource, ...] = (
     node.RESOURCE,
     pod.RESOURCE,
     secret.RESOURCE,
+    service.RESOURCE,
     serviceaccount.RESOURCE,
 )
