@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apiserver.apimachinery.http import Request, Response
+from apiserver.apimachinery.http import AnyResponse, Request, Response
 from apiserver.apimachinery.objects import Object
 from apiserver.endpoints.handlers import answers, bodies, patch, update
 from apiserver.endpoints.handlers.admitting import Write
@@ -13,8 +13,12 @@ from apiserver.registry.rendition import Form
 from apiserver.registry.writing import Updater
 
 
-async def get_rest(scope: Scope, request: Request) -> Response:
-    """GET of a subresource that is computed."""
+async def get_rest(scope: Scope, request: Request) -> AnyResponse:
+    """GET of a subresource that is computed; one with `stream` answers for itself (logs)."""
+    if (stream := getattr(scope.rest, "stream", None)) is not None:
+        assert request.info is not None
+        streamed: AnyResponse = await stream(scope.context(request), request.info.name, request)
+        return streamed
     form = answers.negotiate(scope, request)
     assert request.info is not None
     obj = await scope.rest.get(scope.context(request), request.info.name)
