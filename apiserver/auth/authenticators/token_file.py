@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +13,11 @@ log = logging.getLogger(__name__)
 
 def read_token_file(path: str) -> dict[str, UserInfo]:
     """token → user; raises OSError, or ValueError for a line with less than three columns."""
+    import csv
+
     tokens: dict[str, UserInfo] = {}
     with Path(path).open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate((r for r in csv.reader(file, skipinitialspace=False) if r), start=1):
+        for number, row in enumerate((r for r in csv.reader(file) if r), start=1):
             if len(row) < 3:
                 raise ValueError(
                     f"token file '{path}' must have at least 3 columns (token, user name, user uid), found {len(row)}"
