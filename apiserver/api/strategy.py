@@ -23,7 +23,8 @@ class KindStrategy(Strategy):
     def metadata_errors(self, obj: Object) -> Iterator[FieldError]:
         """Upstream ValidateObjectMeta with the kind's name rule."""
         meta = obj["metadata"]
-        return object_meta_errors(meta, self.namespaced, self.name_errors, standard_finalizers=True)
+        standard = self.standard_finalizers
+        return object_meta_errors(meta, self.namespaced, self.name_errors, standard_finalizers=standard)
 
     def validate_whole(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         """Upstream ValidateX: metadata and the rest, as for a new object."""

@@ -17,7 +17,6 @@ from apiserver.registry.context import Context
 from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing
 from apiserver.registry.rest import check_preconditions, invalid_object_conflict, storage_key
-from apiserver.registry.strategy import Strategy
 from apiserver.registry.writing import Current, Writer
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import Conflict, KeyNotFound
@@ -101,12 +100,12 @@ class Deleter:
 
     def _check_asked(self, name: str, preconditions: Object, meta: Object) -> None:
         """Preconditions of the request, in the words of upstream's early check (namespaces have words of their own)."""
-        if type(self.resource.strategy).terminate is not Strategy.terminate:
+        if self.resource.plural == "namespaces" and not self.resource.group:
             for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
                 if (wanted := preconditions.get(field)) is not None and wanted != (found := meta.get(field) or ""):
                     why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {found}"
                     raise conflict(self.resource.group_resource, name, why)
-        group_kind = GroupResource(self.resource.group, self.resource.kind)
+        group_kind = GroupResource(*self.writer.group_kind)
         wanted, found = preconditions.get("uid"), meta.get("uid") or ""
         if wanted is not None and wanted != found:
             raise conflict(

@@ -24,7 +24,7 @@ from apiserver.apimachinery.errors import (
     invalid_object,
     not_found,
 )
-from apiserver.apimachinery.gvk import GroupKind
+from apiserver.apimachinery.gvk import GroupKind, GroupVersion
 from apiserver.apimachinery.object_meta import object_meta_errors, object_meta_update_errors
 from apiserver.apimachinery.objects import Object
 from apiserver.registry import metadata
@@ -103,6 +103,8 @@ class Writer:
         self.decode = decode  # a record as a fresh object in the hub form: defaults applied, resourceVersion set
         self.hooks: Hooks | None = None
         self._built_in = resource.schemas is None
+        # Errors name the stored kind: Events of events.k8s.io are the core group's.
+        self.group_kind = GroupKind(GroupVersion.parse(resource.stored_api_version).group, resource.kind)
 
     def form(self, obj: Object) -> Object:
         """What is stored of an object: a new dict that shares the object's parts."""
@@ -135,7 +137,7 @@ class Writer:
         meta = obj["metadata"]
         metadata.fill_system_fields(ctx, meta)
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = metadata.generated_name(ctx, meta["generateName"])
+            meta["name"] = self.resource.strategy.generate_name(ctx, meta["generateName"])
         finish = await self.hooks.begin_create(ctx, obj) if self.hooks is not None else _nothing
         try:
             await self._check_new(ctx, obj, validate)
@@ -152,19 +154,17 @@ class Writer:
         meta = obj["metadata"]
         metadata.match_namespace(ctx.namespace if self.resource.namespaced else "", meta)
         strategy.prepare_for_create(ctx, obj)
-        found = list(
-            object_meta_errors(
-                meta,
-                self.resource.namespaced,
-                strategy.name_errors,
-                standard_finalizers=self._built_in and strategy.standard_finalizers,
-            )
-        )
+        errors = strategy.metadata_errors(obj)
+        if errors is None:
+            standard = self._built_in and strategy.standard_finalizers
+            namespaced, name_errors = self.resource.namespaced, strategy.name_errors
+            errors = object_meta_errors(meta, namespaced, name_errors, standard_finalizers=standard)
+        found = list(errors)
         found.extend(strategy.validate(ctx, obj))
         if not found:
             found.extend(_name_in_path(meta))
         if found:
-            raise invalid_object(self.resource.group_kind, meta.get("name") or "", found)
+            raise invalid_object(self.group_kind, meta.get("name") or "", found)
         ctx.warnings.extend(strategy.warnings_on_create(ctx, obj))
         strategy.canonicalize(obj)
         if validate is not None:
@@ -319,7 +319,7 @@ class Writer:
         found.extend(strategy.validate_update(ctx, obj, old))
         if found:
             # Upstream validates metadata several times over and tells each finding once.
-            raise invalid_object(self.resource.group_kind, meta.get("name") or "", dict.fromkeys(found))
+            raise invalid_object(self.group_kind, meta.get("name") or "", dict.fromkeys(found))
         ctx.warnings.extend(strategy.warnings_on_update(ctx, obj, old))
         strategy.canonicalize(obj)
         metadata.keep_managed_times(meta, old_meta, obj, old)

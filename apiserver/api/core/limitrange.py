@@ -30,6 +30,13 @@ class LimitRangeStrategy(KindStrategy):
             if limit.get("type") == "Container":
                 _default_container_limits(limit)
 
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        """A nameless one is named by chance."""
+        super().prepare_for_create(ctx, obj)
+        meta = obj["metadata"]
+        if not meta.get("name"):
+            meta["name"] = ctx.rand.uuid()
+
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         seen: list[str] = []
         for i, limit in enumerate(get(obj, "spec", "limits") or ()):

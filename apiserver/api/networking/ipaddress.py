@@ -24,6 +24,10 @@ class IPAddressStrategy(KindStrategy):
     namespaced = False
     has_generation = False
 
+    def generate_name(self, ctx: Context, prefix: str) -> str:
+        """An address cannot be made up: upstream's generator answers with the prefix."""
+        return prefix
+
     def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
         return [_VALUE.sub("", error.text) for error in canonical_ip_errors(name, "")]
 

@@ -468,7 +468,7 @@ def encode(type: GoType, value: Any) -> Any:
     if type.kind == t.SLICE:
         return [encode(type.inner, item) for item in value]
     if type.kind == t.MAP:
-        return {key: encode(type.inner, item) for key, item in value.items()}
+        return {key: encode(type.inner, value[key]) for key in sorted(value)}
     if type.kind == t.FLOAT:
         return int(value) if value.is_integer() and abs(value) < 1e21 else value
     return value

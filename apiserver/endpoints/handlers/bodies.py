@@ -13,7 +13,7 @@ from apiserver.apimachinery import decode as decoding
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.codec import json
 from apiserver.apimachinery.decoding.exact import Decoder, parse
-from apiserver.apimachinery.decoding.types import go_type
+from apiserver.apimachinery.decoding.types import go_type, struct_type
 from apiserver.apimachinery.errors import StatusError, bad_request, go_quote, unsupported_media_type
 from apiserver.apimachinery.gvk import GroupVersion, GroupVersionKind
 from apiserver.apimachinery.http import Request
@@ -193,6 +193,15 @@ def versioned(write: Write, old: Object, patch: bytes) -> Object:
     copied: Object = orjson.loads(orjson.dumps({**obj, "metadata": {**meta, "managedFields": None}}))
     copied["metadata"]["managedFields"] = list(managed)
     return copied
+
+
+def in_go_order(write: Write, obj: Object) -> Object:
+    """An object with its fields where Go writes them, and maps sorted: for messages that show it."""
+    schema = schema_of(write.scope)
+    if not schema.go_fields:
+        return obj
+    found: Object = Decoder(False).decode(parse(orjson.dumps(obj)), struct_type(schema.name))[0]
+    return found
 
 
 def to_hub(write: Write, obj: Object) -> Object:

@@ -94,7 +94,7 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
         if old is None:
             raise not_found(write.scope.resource.group_resource, write.name)
         parsed, strict = pending.pop() if pending else bodies.parse_patch(data)
-        patched = apply(write, bodies.versioned(write, old, data), parsed, strict, data)
+        patched = apply(write, old, parsed, strict, data)
         obj = bodies.to_hub(write, patched)
         write.own(old, obj)
         return obj
@@ -102,22 +102,29 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
     return make
 
 
-def _json_patched(write: Write, current: Object, operations: Any, strict: list[str], data: bytes) -> Object:
+def _json_patched(write: Write, old: Object, operations: Any, strict: list[str], data: bytes) -> Object:
     strict = [*(f"json patch {error}" for error in strict), *json_patch_strict_errors(operations)]
-    patched = json_patch(current, operations, in_place=True)
+    patched = json_patch(bodies.versioned(write, old, data), operations, in_place=True)
 
     def refusal(why: str) -> StatusError:
-        return invalid_patched(_in_go_order(patched, [(op or {}).get("path") or "" for op in operations or ()]), why)
+        shown = json_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), bodies.parse_patch(data)[0])
+        return invalid_patched(_touched(shown, [(op or {}).get("path") or "" for op in operations or ()]), why)
 
     return _decoded(write, patched, strict, refusal)
 
 
-def _merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
-    patched = merge_patch(current, patch, in_place=True)
-    return _decoded(write, patched, strict, lambda why: invalid_patched(_in_go_order(patched, _pointers(patch)), why))
+def _merged(write: Write, old: Object, patch: Any, strict: list[str], data: bytes) -> Object:
+    patched = merge_patch(bodies.versioned(write, old, data), patch, in_place=True)
+
+    def refusal(why: str) -> StatusError:
+        shown = merge_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), patch)
+        return invalid_patched(_touched(shown, _pointers(patch)), why)
+
+    return _decoded(write, patched, strict, refusal)
 
 
-def _strategically_merged(write: Write, current: Object, patch: Any, strict: list[str], data: bytes) -> Object:
+def _strategically_merged(write: Write, old: Object, patch: Any, strict: list[str], data: bytes) -> Object:
+    current = bodies.versioned(write, old, data)
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
 
     def refusal(why: str) -> StatusError:
@@ -160,7 +167,7 @@ def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[s
     return obj
 
 
-def _in_go_order(patched: Any, pointers: Iterable[str]) -> Any:
+def _touched(patched: Any, pointers: Iterable[str]) -> Any:
     """The patched object as upstream's patch library prints it: what the patch touched is a sorted map."""
     if not isinstance(patched, dict):
         return patched
