@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
@@ -10,9 +11,14 @@ from apiserver.api.validation.addresses import cidr_errors, parse_cidr
 from apiserver.api.validation.resources import quantity_value_errors
 from apiserver.apimachinery import formats, quantity
 from apiserver.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, not_supported, required
+from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get, labels_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
+
+if TYPE_CHECKING:
+    from apiserver.registry.dependencies import Dependencies
+    from apiserver.registry.store import Store
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 ROLE_PREFIX = "node-role.kubernetes.io/"
@@ -224,6 +230,13 @@ COLUMNS = (
     ),
 )
 
+
+def _proxy_rest(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.proxies import NodeProxyRest
+
+    return NodeProxyRest(dependencies)
+
+
 EMPTY_STATUS = {
     "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
     "nodeInfo": dict.fromkeys(
@@ -254,7 +267,12 @@ RESOURCE = Resource(
     short_names=("no",),
     strategy=STRATEGY,
     selectable={"spec.unschedulable": lambda obj: "true" if get(obj, "spec", "unschedulable") else "false"},
-    subresources=(Subresource(name="status", strategy=NodeStatusStrategy(STRATEGY)),),
+    subresources=(
+        Subresource(
+            name="proxy", verbs=("connect",), kind=GroupVersionKind("", "v1", "NodeProxyOptions"), rest=_proxy_rest
+        ),
+        Subresource(name="status", strategy=NodeStatusStrategy(STRATEGY)),
+    ),
     empty={"spec": {}, "status": EMPTY_STATUS},
     columns=COLUMNS,
 )

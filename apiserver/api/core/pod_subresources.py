@@ -31,13 +31,48 @@ def _eviction(dependencies: Dependencies, store: Store) -> Any:
     return EvictionRest(dependencies, store)
 
 
+def _log(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.streams import LogRest
+
+    return LogRest(dependencies, store)
+
+
+def _exec(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.streams import ContainerStreamRest
+
+    return ContainerStreamRest(dependencies, store, "exec")
+
+
+def _attach(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.streams import ContainerStreamRest
+
+    return ContainerStreamRest(dependencies, store, "attach")
+
+
+def _port_forward(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.streams import PortForwardRest
+
+    return PortForwardRest(dependencies, store)
+
+
+def _proxy(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.proxies import PodProxyRest
+
+    return PodProxyRest(store)
+
+
 def _core(kind: str) -> GroupVersionKind:
     return GroupVersionKind("", "v1", kind)
 
 
 SUBRESOURCES = (
+    Subresource(name="attach", verbs=("connect",), kind=_core("PodAttachOptions"), rest=_attach),
     Subresource(name="binding", verbs=("create",), kind=_core("Binding"), rest=_binding),
     Subresource(name="eviction", verbs=("create",), kind=GroupVersionKind("policy", "v1", "Eviction"), rest=_eviction),
+    Subresource(name="exec", verbs=("connect",), kind=_core("PodExecOptions"), rest=_exec),
+    Subresource(name="log", verbs=("get",), rest=_log),
+    Subresource(name="portforward", verbs=("connect",), kind=_core("PodPortForwardOptions"), rest=_port_forward),
+    Subresource(name="proxy", verbs=("connect",), kind=_core("PodProxyOptions"), rest=_proxy),
 )
 
 # `bindings`: the old way to bind, a kind without storage.

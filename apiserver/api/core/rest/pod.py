@@ -26,7 +26,7 @@ from apiserver.apimachinery.errors import (
     too_many_requests,
 )
 from apiserver.apimachinery.gvk import GroupKind, GroupResource
-from apiserver.apimachinery.objects import Object, get, labels_of, name_of, namespace_of
+from apiserver.apimachinery.objects import Object, copy, get, labels_of, name_of, namespace_of
 from apiserver.registry.context import Context
 from apiserver.registry.strategy import Strategy
 
@@ -94,6 +94,7 @@ class BindingRest:
 
         async def bind(pod: Object | None) -> Object:
             assert pod is not None
+            pod = copy(pod)
             if problem := _binding_problem(pod):
                 raise conflict(GroupResource("", "pods/binding"), name, problem)
             _bind(pod, obj, ctx.timestamp())
@@ -220,6 +221,7 @@ class EvictionRest:
 
         async def take(budget: Object | None) -> Object:
             assert budget is not None
+            budget = copy(budget)
             _check_and_decrement(budget, name_of(pod), ctx.timestamp())
             return budget
 
@@ -257,6 +259,7 @@ def _delete_options(eviction: Object, options: Mapping[str, Any], name: str) -> 
 def _marker(preconditions: Object, now: str) -> Callable[[Object | None], Awaitable[Object]]:
     async def mark(pod: Object | None) -> Object:
         assert pod is not None
+        pod = copy(pod)
         meta = pod["metadata"]
         for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
             wanted, found = preconditions.get(field), meta.get(field) or ""

@@ -1,0 +1,176 @@
+"""`pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`: what is checked before a kubelet is asked.
+
+Mirrors upstream registry/core/pod/rest and the locations of registry/core/pod/strategy.go. Logs are fetched from the
+kubelet; the streams of exec, attach and portforward end at the kubelet's door.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from apiserver.api.core.rest.kubelets import Location, container_of, dial, dial_error, kubelet_location
+from apiserver.api.core.rest.log_options import boolean, log_options
+from apiserver.apimachinery.errors import (
+    StatusError,
+    bad_request,
+    go_value,
+    internal_error,
+    invalid_object,
+    service_unavailable,
+)
+from apiserver.apimachinery.gvk import GroupKind, GroupResource
+from apiserver.apimachinery.http import AnyResponse, Frame, Request, Response, Sink, StreamResponse
+from apiserver.apimachinery.objects import Object, name_of, namespace_of
+from apiserver.registry.context import Context
+
+if TYPE_CHECKING:
+    from apiserver.registry.dependencies import Dependencies
+    from apiserver.registry.store import Store
+
+PODS = GroupResource("", "pods")
+STREAM_FLAGS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
+MAX_ERROR = 2048
+
+
+class _PodRest:
+    """What all of them need: the pod, and the way to its node."""
+
+    def __init__(self, dependencies: Dependencies, store: Store) -> None:
+        self._dependencies = dependencies
+        self._store = store
+
+    async def _pod(self, ctx: Context, name: str) -> Object:
+        return self._store.object(await self._store.get(ctx, name))
+
+    def _location(self, pod: Object, path: str, params: list[tuple[str, str]]) -> Location:
+        node_name = pod["spec"].get("nodeName")
+        return kubelet_location(self._dependencies, PODS, node_name, path, params)
+
+
+def _path(kind: str, pod: Object, container: str = "") -> str:
+    path = f"/{kind}/{namespace_of(pod)}/{name_of(pod)}"
+    return f"{path}/{container}" if container else path
+
+
+class LogRest(_PodRest):
+    """`pods/log`."""
+
+    async def stream(self, ctx: Context, name: str, request: Request) -> AnyResponse:
+        options = log_options(request.query)
+        if errors := list(options.errors()):
+            raise invalid_object(GroupKind("", "PodLogOptions"), name, errors)
+        pod = await self._pod(ctx, name)
+        container = container_of(pod, options.container)
+        if not pod["spec"].get("nodeName"):
+            return Response(204, content_type="")
+        location = self._location(pod, _path("containerLogs", pod, container), options.params())
+        return await _fetch(location, name)
+
+
+async def _fetch(location: Location, name: str) -> StreamResponse:
+    """The kubelet's answer, piece by piece. Its certificate is not checked, as without a --kubelet-certificate-authority."""
+    import aiohttp
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=None)
+    )
+    try:
+        answer = await session.get(location.url, allow_redirects=False)
+        if not 200 <= answer.status <= 206:
+            body = (await answer.content.read(MAX_ERROR)).decode("utf-8", "replace")
+            raise _refused(answer.status, name, body)
+    except aiohttp.ClientConnectorError as e:
+        await session.close()
+        why = dial_error(e.os_error, location.netloc)
+        raise StatusError(500, "", f"Get {go_value(location.url)}: {why}") from e
+    except aiohttp.ClientError as e:
+        await session.close()
+        raise StatusError(500, "", f"Get {go_value(location.url)}: {e}") from e
+    except BaseException:
+        await session.close()
+        raise
+
+    async def run(sink: Sink) -> None:
+        try:
+            async for piece in answer.content.iter_any():
+                sink.write(Frame.of(piece))
+                await sink.drain()
+        finally:
+            await session.close()
+
+    return StreamResponse(200, run, content_type=answer.headers.get("Content-Type", "text/plain"))
+
+
+def _refused(status: int, name: str, body: str) -> StatusError:
+    """Upstream GenericHttpResponseChecker."""
+    if status == 500:
+        return internal_error(body)
+    if status == 400:
+        return bad_request(body)
+    return StatusError(status, "NotFound" if status == 404 else "", body, {"name": name, "kind": "pods/log"})
+
+
+class ContainerStreamRest(_PodRest):
+    """`pods/exec` and `pods/attach`."""
+
+    def __init__(self, dependencies: Dependencies, store: Store, kind: str) -> None:
+        super().__init__(dependencies, store)
+        self._kind = kind
+
+    def connect_options(self, request: Request) -> Object:
+        """PodExecOptions, PodAttachOptions."""
+        kind = "PodExecOptions" if self._kind == "exec" else "PodAttachOptions"
+        options: dict[str, Any] = {"kind": kind, "apiVersion": "v1"}
+        options |= {flag: True for flag, _ in STREAM_FLAGS if boolean(request.query, flag)}
+        if container := request.query.get("container"):
+            options["container"] = container
+        if self._kind == "exec":
+            options["command"] = request.query.all("command")
+        return options
+
+    async def connect(self, ctx: Context, name: str, request: Request) -> AnyResponse:
+        options = self.connect_options(request)
+        pod = await self._pod(ctx, name)
+        container = container_of(pod, options.get("container", ""))
+        _require_host(pod)
+        params = [(param, "1") for flag, param in STREAM_FLAGS if options.get(flag)]
+        params += [("command", word) for word in options.get("command", ())]
+        location = self._location(pod, _path(self._kind, pod, container), params)
+        return await _upgrade(request, location)
+
+
+class PortForwardRest(_PodRest):
+    """`pods/portforward`."""
+
+    def connect_options(self, request: Request) -> Object:
+        """PodPortForwardOptions."""
+        ports = [int(port) for port in request.query.all("ports") if port.isascii() and port.isdigit()]
+        return {"kind": "PodPortForwardOptions", "apiVersion": "v1", **({"ports": ports} if ports else {})}
+
+    async def connect(self, ctx: Context, name: str, request: Request) -> AnyResponse:
+        options = self.connect_options(request)
+        pod = await self._pod(ctx, name)
+        _require_host(pod)
+        ports = ",".join(str(port) for port in options.get("ports", ()))
+        location = self._location(pod, _path("portForward", pod), [("port", ports)] if ports else [])
+        return await _upgrade(request, location)
+
+
+def _require_host(pod: Object) -> None:
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+
+
+async def _upgrade(request: Request, location: Location) -> AnyResponse:
+    """Streams need an upgraded connection at both ends."""
+    if "upgrade" not in request.headers.get("connection", "").lower():
+        raise bad_request("Upgrade request required")
+    try:
+        await dial(location)
+    except OSError as e:
+        raise internal_error(f"error dialing backend: {dial_error(e, location.netloc)}") from e
+    raise service_unavailable(f"streams to the kubelet at {location.netloc} are not carried by this server")
