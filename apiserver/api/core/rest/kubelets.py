@@ -9,13 +9,16 @@ import asyncio
 import errno
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from apiserver.apimachinery.errors import StatusError, bad_request, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object, get, name_of
-from apiserver.registry.dependencies import Dependencies
+from apiserver.registry.context import Context
+
+if TYPE_CHECKING:
+    from apiserver.registry.store import Store
 
 NODES = GroupResource("", "nodes")
 DEFAULT_PORT = 10250
@@ -44,13 +47,16 @@ def join_host_port(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def kubelet_location(
-    dependencies: Dependencies, resource: GroupResource, node_name: str, path: str, params: Sequence[tuple[str, str]]
+async def kubelet_location(
+    ctx: Context, nodes: Store, resource: GroupResource, node_name: str, path: str, params: Sequence[tuple[str, str]]
 ) -> Location:
     """The location of `path` on the node's kubelet; a missing node is a 404 of the resource that was asked."""
-    node = dependencies.listers(NODES).get("", node_name)
-    if node is None:
-        raise not_found(resource, node_name)
+    try:
+        node = nodes.object(await nodes.get(ctx, node_name))
+    except StatusError as e:
+        if e.reason != "NotFound":
+            raise
+        raise not_found(resource, node_name) from e
     port = get(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=0) or DEFAULT_PORT
     return Location(_preferred_address(node), port, path, urlencode(sorted(params, key=lambda pair: pair[0])))
 

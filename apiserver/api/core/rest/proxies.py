@@ -16,7 +16,6 @@ from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 
 if TYPE_CHECKING:
-    from apiserver.registry.dependencies import Dependencies
     from apiserver.registry.store import Store
 
 
@@ -86,8 +85,8 @@ class PodProxyRest:
 class NodeProxyRest:
     """`nodes/proxy`."""
 
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def connect_options(self, request: Request) -> Object:
         return _options("NodeProxyOptions", request)
@@ -97,6 +96,6 @@ class NodeProxyRest:
         if parts is None:
             raise bad_request(f"invalid node request {go_value(name)}")
         _, node_name, port = parts
-        location = kubelet_location(self._dependencies, NODES, node_name, "", ())
+        location = await kubelet_location(ctx, self._store, NODES, node_name, "", ())
         check_global_unicast(location.host)
         raise _not_carried(join_host_port(location.host, port or location.port))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from apiserver.api.core.rest.kubelets import Location, container_of, dial, dial_error, kubelet_location
+from apiserver.api.core.rest.kubelets import NODES, Location, container_of, dial, dial_error, kubelet_location
 from apiserver.api.core.rest.log_options import boolean, log_options
 from apiserver.apimachinery.errors import (
     StatusError,
@@ -43,9 +43,9 @@ class _PodRest:
     async def _pod(self, ctx: Context, name: str) -> Object:
         return self._store.object(await self._store.get(ctx, name))
 
-    def _location(self, pod: Object, path: str, params: list[tuple[str, str]]) -> Location:
-        node_name = pod["spec"].get("nodeName")
-        return kubelet_location(self._dependencies, PODS, node_name, path, params)
+    async def _location(self, ctx: Context, pod: Object, path: str, params: list[tuple[str, str]]) -> Location:
+        nodes = self._dependencies.store(NODES)
+        return await kubelet_location(ctx, nodes, PODS, pod["spec"]["nodeName"], path, params)
 
 
 def _path(kind: str, pod: Object, container: str = "") -> str:
@@ -64,7 +64,7 @@ class LogRest(_PodRest):
         container = container_of(pod, options.container)
         if not pod["spec"].get("nodeName"):
             return Response(204, content_type="")
-        location = self._location(pod, _path("containerLogs", pod, container), options.params())
+        location = await self._location(ctx, pod, _path("containerLogs", pod, container), options.params())
         return await _fetch(location, name)
 
 
@@ -139,7 +139,7 @@ class ContainerStreamRest(_PodRest):
         _require_host(pod)
         params = [(param, "1") for flag, param in STREAM_FLAGS if options.get(flag)]
         params += [("command", word) for word in options.get("command", ())]
-        location = self._location(pod, _path(self._kind, pod, container), params)
+        location = await self._location(ctx, pod, _path(self._kind, pod, container), params)
         return await _upgrade(request, location)
 
 
@@ -156,7 +156,7 @@ class PortForwardRest(_PodRest):
         pod = await self._pod(ctx, name)
         _require_host(pod)
         ports = ",".join(str(port) for port in options.get("ports", ()))
-        location = self._location(pod, _path("portForward", pod), [("port", ports)] if ports else [])
+        location = await self._location(ctx, pod, _path("portForward", pod), [("port", ports)] if ports else [])
         return await _upgrade(request, location)
 
 
