@@ -162,7 +162,7 @@ class Writer:
         found = list(errors)
         found.extend(strategy.validate(ctx, obj))
         if not found:
-            found.extend(_name_in_path(meta))
+            found.extend(object_meta_errors(meta, self.resource.namespaced, _path_segment))
         if found:
             raise invalid_object(self.group_kind, meta.get("name") or "", found)
         ctx.warnings.extend(strategy.warnings_on_create(ctx, obj))
@@ -357,7 +357,3 @@ class Writer:
 
 def _path_segment(name: str, prefix: bool) -> list[str]:
     return path_segment_errors(name)
-
-
-def _name_in_path(meta: Object) -> list[Any]:
-    return [invalid("metadata.name", meta["name"], text) for text in path_segment_errors(meta["name"])]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import orjson
 import pytest
 
-from apiserver.apimachinery.errors import StatusError
+from apiserver.apimachinery.errors import FieldError, StatusError
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import NAME_ALPHABET
-from apiserver.registry.tests.world import World, refused, virtual, widgets
+from apiserver.registry.context import Context
+from apiserver.registry.tests.world import WidgetStrategy, World, refused, virtual, widgets
 
 
 @virtual()
@@ -227,3 +229,29 @@ async def test_hooks_are_told_how_each_write_ended(world: World) -> None:
         "finish True",
         "deleted a",
     ]
+
+
+class LooseStrategy(WidgetStrategy):
+    """A kind that does not look at metadata, as events."""
+
+    def metadata_errors(self, obj: Object) -> Iterable[FieldError]:
+        return ()
+
+
+@virtual(widgets(LooseStrategy()))
+async def test_a_kind_that_does_not_look_at_metadata_has_it_checked_all_the_same(world: World) -> None:
+    assert (await world.create("Any Name!"))["metadata"]["name"] == "Any Name!"
+    for meta, field in (({"name": "a/b"}, "name"), ({"name": ""}, "name"), ({"labels": {"-": "x"}}, "labels")):
+        error = await refused(world.create("a", meta=meta))
+        assert error.details is not None and error.details["causes"][0]["field"] == f"metadata.{field}"
+
+
+class NamingStrategy(WidgetStrategy):
+    def generate_name(self, ctx: Context, prefix: str) -> str:
+        return prefix
+
+
+@virtual(widgets(NamingStrategy()))
+async def test_a_kind_may_generate_names_in_its_own_way(world: World) -> None:
+    record = await world.store.create(world.context(), {"metadata": {"generateName": "just-this"}, "spec": {"size": 1}})
+    assert record.name == "just-this"
