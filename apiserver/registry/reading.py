@@ -105,11 +105,10 @@ class Reader:
             return Listing(selection.among(snapshot, start), snapshot.revision, "", None)
         if not selection.no_selector:
             return self._selected_page(selection, snapshot, prefix, start, limit)
-        found = snapshot.range(prefix + "/", start)
-        if len(found) <= limit:
-            return Listing(found, snapshot.revision, "", None)
-        page = found[:limit]
-        return Listing(page, snapshot.revision, self._token(page[-1], prefix, snapshot), len(found) - limit)
+        page, behind = snapshot.page(prefix + "/", start, limit)
+        if not behind:
+            return Listing(page, snapshot.revision, "", None)
+        return Listing(page, snapshot.revision, self._token(page[-1], prefix, snapshot), behind)
 
     def _selected_page(self, selection: Selection, snapshot: Snapshot, prefix: str, start: str, limit: int) -> Listing:
         """A page of those that the selectors take in: it ends at the limit unless that was the very last record."""

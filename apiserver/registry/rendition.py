@@ -7,6 +7,7 @@ Other encodings (YAML, protobuf) encode the decoded object. What is made is kept
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from apiserver.storage.cacher.record import Record
 
 JSON, YAML, PROTOBUF = "json", "yaml", "protobuf"
 OBJECT, TABLE, PARTIAL, PARTIAL_LIST = "object", "table", "partial", "partial-list"
+SLICE = 2_000  # items of a list put together before others get the loop, CONVERTED where each must be converted
+CONVERTED = 50
 CACHE_BYTES = 4 << 20  # per resource, of views and of encodings
 
 Pieces = Sequence[bytes]
@@ -168,6 +171,28 @@ class Renditions:
 
     def list_pieces(self, records: Sequence[Record], meta: ListMeta, form: Form) -> list[bytes]:
         """A list in JSON, in pieces that are the records' own bytes; nothing of size is copied. No line end."""
+        start, between = self._list_start(meta, form)
+        if not records:
+            # A list of metadata is a nil slice upstream.
+            return [start + (b'"items":null}' if form.kind == PARTIAL_LIST else b'"items":[]}')]
+        pieces = [start]
+        self._add_items(pieces, records, form, between)
+        return _closed(pieces, between)
+
+    async def list_pieces_in_slices(self, records: Sequence[Record], meta: ListMeta, form: Form) -> list[bytes]:
+        """The same, letting others have the loop in between."""
+        if len(records) <= SLICE and not self.converts(form.version):
+            return self.list_pieces(records, meta, form)
+        start, between = self._list_start(meta, form)
+        pieces = [start]
+        size = CONVERTED if self.converts(form.version) else SLICE
+        for begin in range(0, len(records), size):
+            self._add_items(pieces, records[begin : begin + size], form, between)
+            await asyncio.sleep(0)
+        return _closed(pieces, between) if records else self.list_pieces(records, meta, form)
+
+    def _list_start(self, meta: ListMeta, form: Form) -> tuple[bytes, bytes]:
+        """The list up to its items, and what comes between two of these."""
         if form.kind == OBJECT:
             start = record_start(self.resource.list_kind_name, self.api_version(form.version))
             item_start = b'{"metadata":' if self._bare_items else self._starts[form.version]
@@ -176,19 +201,18 @@ class Renditions:
             item_start = self._partial_starts[form.meta_version]
         else:
             raise self.unacceptable(form, a_list=True)
-        if not records and form.kind == PARTIAL_LIST:
-            return [start + meta.json() + b',"items":null}']  # as upstream: a nil slice
-        pieces = [start + meta.json() + b',"items":[']
+        return start + meta.json() + b",", b"," + item_start
+
+    def _add_items(self, pieces: list[bytes], records: Sequence[Record], form: Form, between: bytes) -> None:
         common = self._starts.get(form.version)
-        between = b"," + item_start
+        whole = form.kind == OBJECT
         for record in records:
             view = record if record.start == common else self.view(record, form.version)
-            tail = view.tail if form.kind == OBJECT else b"}}"
-            pieces += (between, view.head, view.managed, tail)
-        if records:
-            pieces[1] = item_start
-        pieces.append(b"]}")
-        return pieces
+            pieces += (between, view.head, view.managed, view.tail if whole else b"}}")
+
+    def converts(self, version: str) -> bool:
+        """Whether records have to be converted for this version."""
+        return self.api_version(version) != self.resource.stored_api_version
 
     def list_object(self, records: Sequence[Record], meta: ListMeta, form: Form) -> Object:
         """The same as a dict, for the encodings that need one."""
@@ -205,6 +229,13 @@ class Renditions:
         return not_acceptable(
             f"you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
         )
+
+
+def _closed(pieces: list[bytes], between: bytes) -> list[bytes]:
+    """A list's end, and its first item without the comma."""
+    pieces[1] = b'"items":[' + between[1:]
+    pieces.append(b"]}")
+    return pieces
 
 
 def encode_yaml(obj: Object, gvk: GroupVersionKind) -> bytes:

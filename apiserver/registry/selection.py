@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from apiserver.apimachinery import fields, labels
 from apiserver.apimachinery.errors import StatusError, bad_request
@@ -83,10 +83,23 @@ class Selection:
         """Those of the records, all within the selection's namespace, that the selectors take in."""
         if self.no_selector:
             return list(records)
-        if self._pair is not None and not self._fields:
+        if self._fields or self._labels is None:
+            return [record for record in records if self._selects(record)]
+        if self._pair is not None:
             pair = self._pair
             return [record for record in records if pair in record.labels]
-        return [record for record in records if self._selects(record)]
+        return list(self._by_labels(self._labels, records))
+
+    def _by_labels(self, selector: labels.Selector, records: Iterable[Record]) -> Iterator[Record]:
+        """Judges a set of labels once, however many records share it."""
+        known: dict[int, bool] = {}  # by identity: the records keep their labels alive
+        for record in records:
+            shared = id(record.labels)
+            matches = known.get(shared)
+            if matches is None:
+                matches = known[shared] = selector.matches_pairs(record.labels)
+            if matches:
+                yield record
 
     def _selects(self, record: Record) -> bool:
         for position, equal, value in self._fields:

@@ -6,6 +6,7 @@ itself makes its row one that is computed anew every time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from apiserver.registry.resource import Column, Resource, Since
 from apiserver.storage.cacher.record import Record
 
 NONE, METADATA, OBJECT = "None", "Metadata", "Object"
+SLICE = 100  # rows made before others get the loop
 ROWS_BYTES = 8 << 20  # of kept rows, per resource
 
 NAME_DESCRIPTION = (
@@ -140,24 +142,36 @@ class Tables:
         self, records: Sequence[Record], meta: ListMeta, form: Form, now: float, *, header: bool = True
     ) -> list[bytes]:
         """A whole table in JSON, without a line end."""
-        definitions = self.header(form.version) if header else b"null"
-        start = b'{"kind":"Table","apiVersion":"meta.k8s.io/%s","metadata":' % form.meta_version.encode()
-        pieces = [b'%b%b,"columnDefinitions":%b,"rows":[' % (start, meta.json(), definitions)]
-        for number, record in enumerate(records):
-            if number:
-                pieces.append(b",")
-            self._add_row(pieces, record, form, now)
-        pieces.append(b"]}")
-        return pieces
+        pieces = [self._start(meta, form, header)]
+        self._add_rows(pieces, records, form, now)
+        return _closed(pieces)
 
-    def _add_row(self, pieces: list[bytes], record: Record, form: Form, now: float) -> None:
-        pieces.append(self._row(record, form.version, now))
+    async def pieces_in_slices(self, records: Sequence[Record], meta: ListMeta, form: Form, now: float) -> list[bytes]:
+        """The same, letting others have the loop in between: rows that are not kept yet cost 25 µs each."""
+        pieces = [self._start(meta, form, True)]
+        for begin in range(0, len(records), SLICE):
+            if begin:
+                await asyncio.sleep(0)
+            self._add_rows(pieces, records[begin : begin + SLICE], form, now)
+        return _closed(pieces)
+
+    def _start(self, meta: ListMeta, form: Form, header: bool) -> bytes:
+        definitions = self.header(form.version) if header else b"null"
+        start = b'{"kind":"Table","apiVersion":"meta.k8s.io/%b","metadata":' % form.meta_version.encode()
+        return b'%b%b,"columnDefinitions":%b,"rows":[' % (start, meta.json(), definitions)
+
+    def _add_rows(self, pieces: list[bytes], records: Sequence[Record], form: Form, now: float) -> None:
+        version = form.version
         if form.include == NONE:
-            pieces.append(b"null}")
+            pieces += [self._row(record, version, now) + b"null}," for record in records]
             return
         kind = "object" if form.include == OBJECT else "partial"
-        pieces += self._renditions.pieces(record, Form(form.version, kind=kind, meta_version=form.meta_version))
-        pieces.append(b"}")
+        shown = Form(version, kind=kind, meta_version=form.meta_version)
+        render = self._renditions.pieces
+        for record in records:
+            pieces.append(self._row(record, version, now))
+            pieces += render(record, shown)
+            pieces.append(b"},")
 
     def _row(self, record: Record, version: str, now: float) -> bytes:
         """`{"cells":[…],"object":`, kept where it may be."""
@@ -191,6 +205,14 @@ class Tables:
     def empty_row(self, obj: Object, version: str, now: float) -> bytes:
         """The row of an object that is no record (a bookmark), up to its object."""
         return self._make_row(obj, version, now).render(now)
+
+
+def _closed(pieces: list[bytes]) -> list[bytes]:
+    """The table's end in place of the comma behind the last row."""
+    if len(pieces) > 1:
+        pieces[-1] = pieces[-1][:-1]
+    pieces.append(b"]}")
+    return pieces
 
 
 def check_include(value: str) -> str:

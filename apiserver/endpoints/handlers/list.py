@@ -16,7 +16,7 @@ async def list_(scope: Scope, request: Request) -> Response:
     form = answers.negotiate(scope, request)
     options = list_options(request)
     listing = await scope.store.list(scope.context(request), options)
-    return answers.list_answer(scope, request, form, listing)
+    return await answers.large_list_answer(scope, request, form, listing)
 
 
 def list_options(request: Request, *, watch: bool = False) -> ListOptions:

@@ -73,6 +73,19 @@ class Snapshot:
             found += part
         return found
 
+    def page(self, prefix: str, start: str, limit: int) -> tuple[list[Record], int]:
+        """The first `limit` records of that `range`, and how many there are behind them."""
+        found: list[Record] = []
+        behind = 0
+        for part in self.slices(max(prefix, start), prefix + HIGHEST):
+            wanted = limit - len(found)
+            if wanted >= len(part):
+                found += part
+            else:
+                found += part[:wanted]
+                behind += len(part) - wanted
+        return found, behind
+
     def count(self, prefix: str, start: str = "") -> int:
         """How many records `range` would give."""
         return sum(len(part) for part in self.slices(max(prefix, start), prefix + HIGHEST))

@@ -44,6 +44,8 @@ def test_index_and_snapshots_agree_with_a_dict(seed: int) -> None:
         below = [k for k in expected if k.startswith("/p/b/") and k >= start]
         assert [r.key for r in snapshot.range("/p/b/", start)] == below
         assert snapshot.count("/p/b/", start) == len(below)
+        page, behind = snapshot.page("/p/b/", start, 30)
+        assert ([r.key for r in page], behind) == (below[:30], max(len(below) - 30, 0))
         found = snapshot.get(start)
         assert (found.revision if found else None) == expected.get(start)
 
