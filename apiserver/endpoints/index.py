@@ -19,6 +19,7 @@ class Paths:
         self._exact: dict[str, Handler] = {}
         self._documents: dict[str, Handler] = {}
         self._prefixes: list[tuple[str, Handler]] = []
+        self._finders: list[Callable[[Request], Handler | None]] = []
         self._listed: list[Callable[[], Iterable[str]]] = []
         self.handle("/", self._index)
         self.handle("/index.html", self._index, listed=False)
@@ -39,6 +40,11 @@ class Paths:
         if listed:
             self.list_also(lambda: (path,))
 
+    def finder(self, find: Callable[[Request], Handler | None], paths: Callable[[], Iterable[str]]) -> None:
+        """Documents that come and go: `find` is asked after the fixed ones, `paths` names them at `/`."""
+        self._finders.append(find)
+        self.list_also(paths)
+
     def list_also(self, paths: Callable[[], Iterable[str]]) -> None:
         """Name more paths at `/`, as they are when somebody asks."""
         self._listed.append(paths)
@@ -52,6 +58,9 @@ class Paths:
             if request.method != "GET":
                 raise method_not_allowed()
             return handler
+        for find in self._finders:
+            if (handler := find(request)) is not None:
+                return handler
         return next((handler for prefix, handler in self._prefixes if path.startswith(prefix)), None)
 
     async def _index(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from apiserver.auth.serviceaccount import (
     OPENID_CONFIG_PATH,
     OpenIDMetadata,
 )
+from apiserver.endpoints.discovery_paths import Discovery
 from apiserver.endpoints.health import Health
 from apiserver.endpoints.index import Paths
 from apiserver.endpoints.metrics import Metrics
@@ -28,12 +29,20 @@ def install_documents(server: APIServer) -> None:
     paths = server.paths
     paths.document("/version", VersionHandler())
     install_metrics(paths, server.metrics)
+    install_discovery(server)
     if server.security is not None and server.security.openid is not None:
         install_openid(paths, server.security.openid)
 
 
 def install_metrics(paths: Paths, metrics: Metrics) -> None:
     paths.handle("/metrics", metrics.serve)
+
+
+def install_discovery(server: APIServer) -> None:
+    """What is served, by group and version; it follows the installer."""
+    discovery = Discovery(lambda: [installed.resource for installed in server.installer], lambda: server.address)
+    server.installer.on_change(discovery.changed)
+    server.paths.finder(discovery.find, discovery.paths)
 
 
 def install_health(paths: Paths, health: Health) -> None:
