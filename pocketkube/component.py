@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import importlib
+import importlib.util
+import re
 import signal
-import tempfile
+import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from pocketkube.logs import set_up_logging
@@ -14,13 +17,31 @@ from pocketkube.readiness import Reporter, take_reporter
 
 
 def prepare_imports() -> None:
-    """aiohttp loads the system's certificate authorities for a client we do not use: 38 ms, saved by an empty file."""
-    if "SSL_CERT_FILE" not in os.environ:
-        with tempfile.NamedTemporaryFile(prefix="pocketkube-", suffix=".pem") as empty:
-            os.environ["SSL_CERT_FILE"] = empty.name
-            import aiohttp.connector  # noqa: F401  # what builds that context
+    """Make aiohttp a package that comes in part by part: a server needs neither its client, nor application, nor router.
 
-        del os.environ["SSL_CERT_FILE"]
+    Saves 60 ms (38 of them for certificate authorities of a client that is not used). Whoever asks the package for
+    anything it does not have yet makes it load as a whole, as `import aiohttp` usually does at once.
+    """
+    spec = importlib.util.find_spec("aiohttp")
+    if "aiohttp" in sys.modules or spec is None or spec.loader is None or spec.origin is None:
+        return
+    version = re.search(r'^__version__ = "([^"]+)"', Path(spec.origin).read_text(), re.MULTILINE)
+    if version is None:
+        return
+    package, loader = importlib.util.module_from_spec(spec), spec.loader
+
+    def load(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if importlib.util.find_spec(f"aiohttp.{name}") is not None:
+            return importlib.import_module(f"aiohttp.{name}")
+        del package.__getattr__
+        loader.exec_module(package)
+        return getattr(package, name)
+
+    package.__version__ = version[1]  # type: ignore[attr-defined]
+    package.__getattr__ = load  # type: ignore[method-assign]
+    sys.modules["aiohttp"] = package
 
 
 def run(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]], lifeline: int | None = None) -> None:

@@ -12,8 +12,8 @@ import logging
 import ssl
 from typing import Any
 
-from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_server import Server
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.http import (
@@ -38,7 +38,7 @@ MAX_HEADERS = 10_000
 KEEPALIVE = 180.0  # seconds an idle connection is kept
 
 
-class _Server(web.Server):
+class _Server(Server):
     """aiohttp's server with our connections."""
 
     def __call__(self) -> Connection:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSMsgType, web
+from aiohttp.http import WSMsgType
 from aiohttp.web_request import BaseRequest
+from aiohttp.web_ws import WebSocketResponse
 
 from apiserver.apimachinery.http import Frame, Sink
 
@@ -35,7 +36,7 @@ class FrontWebSocket:
     def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self._exchange = exchange
         self._loop = loop
-        self._socket: web.WebSocketResponse | None = None
+        self._socket: WebSocketResponse | None = None
 
     async def accept(self, protocols: Sequence[str] = ()) -> str:
         exchange = self._exchange
@@ -43,7 +44,7 @@ class FrontWebSocket:
         request = BaseRequest(
             exchange.message, exchange.payload, exchange.connection, exchange.writer, task, self._loop
         )
-        socket = web.WebSocketResponse(
+        socket = WebSocketResponse(
             protocols=protocols, timeout=_CLOSE_TIMEOUT, compress=False, max_msg_size=_MAX_MESSAGE
         )
         await socket.prepare(request)
