@@ -17,7 +17,8 @@ from apiserver.endpoints.discovery_paths import Discovery
 from apiserver.endpoints.health import Health
 from apiserver.endpoints.index import Paths
 from apiserver.endpoints.metrics import Metrics
-from apiserver.endpoints.version import VersionHandler
+from apiserver.endpoints.openapi import OpenAPI
+from apiserver.endpoints.version import GIT_VERSION, VersionHandler
 
 if TYPE_CHECKING:
     from apiserver.server.server import APIServer
@@ -30,8 +31,17 @@ def install_documents(server: APIServer) -> None:
     paths.document("/version", VersionHandler())
     install_metrics(paths, server.metrics)
     install_discovery(server)
+    install_openapi(server)
     if server.security is not None and server.security.openid is not None:
         install_openid(paths, server.security.openid)
+
+
+def install_openapi(server: APIServer) -> None:
+    openapi = OpenAPI(lambda: [installed.resource for installed in server.installer], GIT_VERSION)
+    server.installer.on_change(openapi.changed)
+    server.paths.handle("/openapi/v2", openapi.serve_v2)
+    server.paths.handle("/openapi/v3", openapi.serve_index)
+    server.paths.handle_prefix("/openapi/v3/", openapi.serve_v3)
 
 
 def install_metrics(paths: Paths, metrics: Metrics) -> None:
