@@ -104,8 +104,7 @@ class RecordMaker:
 
     def _make(self, item: KeyValue) -> Record:
         obj = decode_stored(item)
-        meta: dict[str, Any] = obj.get("metadata") or {}
-        managed = managed_piece(meta.pop("managedFields", None))
+        managed = managed_piece(obj["metadata"].pop("managedFields", None))
         stale = self._normalize(obj) or item.stale
         return self._assemble(item, obj, self._pool.share(managed), stale)
 
@@ -113,7 +112,6 @@ class RecordMaker:
         """Bring a stored object to what reads show; whether that changed anything."""
         resource = self._resource
         stale = False
-        obj.setdefault("metadata", {})
         if obj.get("apiVersion") != self._api_version:
             stale = True
             if resource.convert is not None and obj.get("apiVersion"):
@@ -167,12 +165,15 @@ def record_start(kind: str, api_version: str) -> bytes:
 
 def decode_stored(item: KeyValue) -> Object:
     """The object in a stored value."""
-    if not item.value.lstrip()[:1] == b"{":
+    if item.value.lstrip()[:1] != b"{":
         raise UnreadableObject(f"{item.key} does not hold JSON")
-    obj = orjson.loads(item.value)
-    if not isinstance(obj.get("metadata") or {}, dict):
+    obj: Object = orjson.loads(item.value)
+    meta = obj.get("metadata")
+    if meta is None:
+        obj["metadata"] = {}
+    elif not isinstance(meta, dict):
         raise UnreadableObject(f"{item.key} has no metadata")
-    return obj  # type: ignore[no-any-return]
+    return obj
 
 
 def managed_piece(managed: Any) -> bytes:
