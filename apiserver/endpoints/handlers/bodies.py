@@ -5,6 +5,7 @@ Mirrors upstream endpoints/handlers/{create,update,patch,delete}.go; what Go's d
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ _SUMMARY = 30  # bytes of a body that an error shows
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+_TYPE = ("kind", "apiVersion")
 _GO_MAP = "map[string]interface {}"
 
 
@@ -105,11 +107,16 @@ def _protobuf(scope: Scope, data: bytes) -> StatusError:
     return bad_request(f"the object provided is unrecognized (must be of type {scope.gvk.kind}): {why} ({shown})")
 
 
-def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
+def check(write: Write, obj: Any, touched: Collection[str] | None = None) -> tuple[Object, list[str]]:
     """A patched object, if it is one of its kind, and the fields it has too many. Raises Undecodable with Go's words.
 
-    The fields are sorted: upstream decodes the text of a Go map.
+    `touched` are the top-level fields a patch may have changed: the others are as they were stored. The fields too many are
+    sorted: upstream decodes the text of a Go map.
     """
+    kept: Object = {}
+    if touched is not None and obj.__class__ is dict:
+        kept = {key: value for key, value in obj.items() if key not in touched and key not in _TYPE}
+        obj = {key: value for key, value in obj.items() if key not in kept}
     resets = _resets(obj)
     try:
         found, strict = decoding.typed(obj, schema_of(write.scope), strict=write.options.field_validation != IGNORE)
@@ -117,7 +124,13 @@ def check(write: Write, obj: Any) -> tuple[Object, list[str]]:
         raise Undecodable(str(e)) from e
     if resets:
         objects.metadata(found)["managedFields"] = []
+    found.update(kept)
     return found, sorted(strict)
+
+
+def unconverted(write: Write) -> bool:
+    """Whether the client speaks the stored version: what it does not touch is well-formed then."""
+    return write.scope.gvk.api_version == write.scope.resource.stored_api_version
 
 
 def check_kind(write: Write, obj: Any) -> tuple[Any, list[str]]:

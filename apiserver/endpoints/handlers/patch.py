@@ -6,7 +6,7 @@ converted and defaulted as a body would be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from apiserver.apimachinery import objects
@@ -80,6 +80,7 @@ def media_type(resource: Resource, request: Request) -> str:
     )
 
 
+Refusal = Callable[[str], StatusError]
 Maker = Callable[[Object | None], Object]
 
 
@@ -110,7 +111,7 @@ def _json_patched(write: Write, old: Object, operations: Any, strict: list[str],
         shown = json_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), bodies.parse_patch(data)[0])
         return invalid_patched(_touched(shown, [(op or {}).get("path") or "" for op in operations or ()]), why)
 
-    return _decoded(write, patched, strict, refusal)
+    return _decoded(write, patched, strict, refusal, _roots(operations))
 
 
 def _merged(write: Write, old: Object, patch: Any, strict: list[str], data: bytes) -> Object:
@@ -120,18 +121,19 @@ def _merged(write: Write, old: Object, patch: Any, strict: list[str], data: byte
         shown = merge_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), patch)
         return invalid_patched(_touched(shown, _pointers(patch)), why)
 
-    return _decoded(write, patched, strict, refusal)
+    return _decoded(write, patched, strict, refusal, patch)
 
 
 def _strategically_merged(write: Write, old: Object, patch: Any, strict: list[str], data: bytes) -> Object:
     current = bodies.versioned(write, old, data)
+    touched = _strategic_roots(patch)
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
 
     def refusal(why: str) -> StatusError:
         return invalid_patch_map(patch or {}, why)  # what the merge has left of it, as upstream shows it
 
     try:
-        obj = _checked(write, patched, strict, refusal)
+        obj = _checked(write, patched, strict, refusal, touched)
     except bodies.Undecodable as e:
         try:
             bodies.check_restored(write, patched)
@@ -143,21 +145,45 @@ def _strategically_merged(write: Write, old: Object, patch: Any, strict: list[st
     return obj
 
 
-def _decoded(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
+def _roots(operations: Any) -> Collection[str] | None:
+    """The top-level fields that a JSON patch may have changed; None: any."""
+    roots = set()
+    for operation in operations or ():
+        for path in ((operation or {}).get("path"), (operation or {}).get("from")):
+            if path is not None:
+                steps = path.split("/", 2)
+                if len(steps) < 2 or "~" in steps[1]:
+                    return None
+                roots.add(steps[1])
+    return roots
+
+
+def _strategic_roots(patch: Any) -> Collection[str] | None:
+    """The same for a strategic merge patch; a directive at its top may reach anything."""
+    if not isinstance(patch, dict) or any(key.startswith("$") for key in patch):
+        return None
+    return set(patch)
+
+
+def _decoded(
+    write: Write, patched: Any, strict: list[str], refusal: Refusal, touched: Collection[str] | None
+) -> Object:
     """What a JSON or merge patch made is text to upstream: it may be of another kind by now."""
     try:
         obj, lost = bodies.check_kind(write, patched)
-        return _checked(write, obj, [*strict, *lost], refusal)
+        return _checked(write, obj, [*strict, *lost], refusal, touched)
     except bodies.Undecodable as e:
         raise refusal(str(e)) from e
 
 
-def _checked(write: Write, patched: Any, strict: list[str], refusal: Callable[[str], StatusError]) -> Object:
+def _checked(
+    write: Write, patched: Any, strict: list[str], refusal: Refusal, touched: Collection[str] | None = None
+) -> Object:
     """The patched object, if it is one of its kind; what is only strictly wrong is a warning, or a refusal too.
 
     Raises Undecodable.
     """
-    obj, unknown = bodies.check(write, patched)
+    obj, unknown = bodies.check(write, patched, touched if bodies.unconverted(write) else None)
     strict = [*strict, *unknown]
     if not strict or write.options.field_validation == IGNORE:
         return obj
