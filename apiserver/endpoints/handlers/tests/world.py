@@ -28,7 +28,7 @@ from apiserver.registry.store import Store
 from apiserver.storage.cacher.cachers import Cachers
 from apiserver.storage.memory import MemoryStorage
 
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "CONNECT": "connect"}
 
 
 class Admission:
@@ -114,10 +114,12 @@ class World:
         content_type: str = "application/json",
         subresource: str = "",
         agent: str = "tester/1.0",
+        accept: str = "",
         collection: bool = False,
     ) -> Answer:
         data = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-        request = self._request(method, name, data, query, content_type, subresource, agent)
+        headers = [("Content-Type", content_type), ("User-Agent", agent), ("Accept", accept)]
+        request = self._request(method, name, data, query, headers, subresource)
         assert request.info is not None
         verb = "deletecollection" if collection else request.info.verb
         scope = self.scope(subresource)
@@ -129,13 +131,14 @@ class World:
         return Answer(response.status, orjson.loads(response.body_bytes()), list(dict.fromkeys(request.warnings)))
 
     def _request(
-        self, method: str, name: str, data: bytes, query: str, content_type: str, subresource: str, agent: str
+        self, method: str, name: str, data: bytes, query: str, headers: list[tuple[str, str]], subresource: str
     ) -> Request:
         async def read() -> bytes:
             return data
 
         resource = self.resource
-        namespace = "default" if resource.namespaced else ""
+        # The path of one namespace is in it (request_info.py).
+        namespace = "default" if resource.namespaced else name if resource.plural == "namespaces" else ""
         version = resource.versions[0].name
         info = RequestInfo(
             True,
@@ -149,8 +152,7 @@ class World:
             namespace,
             name,
         )
-        headers = Headers([("Content-Type", content_type), ("User-Agent", agent)])
-        return Request(method, "/", query, headers, read, info=info)
+        return Request(method, "/", query, Headers(headers), read, info=info)
 
     async def create(self, name: str = "a", **more: Any) -> Any:
         meta = {"name": name, **more.pop("meta", {})}
