@@ -12,7 +12,7 @@ import orjson
 
 from apiserver.apimachinery import decode as decoding
 from apiserver.apimachinery import objects
-from apiserver.apimachinery.codec import json
+from apiserver.apimachinery.codec import json, protobuf_reader
 from apiserver.apimachinery.decoding.exact import Decoder, parse
 from apiserver.apimachinery.decoding.types import go_type, struct_type
 from apiserver.apimachinery.errors import StatusError, bad_request, go_quote, unsupported_media_type
@@ -76,7 +76,7 @@ def decode(write: Write, data: bytes, media_type: str) -> Object:
     """A body as an object in the hub form, defaulted. What only a strict decoder refuses becomes warnings."""
     scope = write.scope
     if media_type == PROTOBUF:
-        raise _protobuf(scope, data)
+        data, media_type = _from_protobuf(scope, data, schema_of(scope).name), JSON
     obj, found = decoding.decode(
         data, media_type, schema_of(scope), scope.gvk, validation=write.options.field_validation
     )
@@ -98,13 +98,16 @@ def _keep_reset(raw: Any, obj: Object) -> None:
         objects.metadata(obj)["managedFields"] = []
 
 
-def _protobuf(scope: Scope, data: bytes) -> StatusError:
-    """The seat of the protobuf codec: until it is there, such a body is a media type we do not read."""
+def _from_protobuf(scope: Scope, data: bytes, definition: str) -> bytes:
+    """A protobuf body as the JSON it stands for."""
     if data.startswith(_PROTOBUF_PREFIX):
-        return _unsupported(_CUSTOM)
+        try:
+            return protobuf_reader.decode(data, definition)
+        except protobuf_reader.Malformed as e:
+            raise bad_request(str(e)) from e
     why = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
     shown = data[:_SUMMARY].hex() + (" ..." if len(data) > _SUMMARY else "") if data else "<empty>"
-    return bad_request(f"the object provided is unrecognized (must be of type {scope.gvk.kind}): {why} ({shown})")
+    raise bad_request(f"the object provided is unrecognized (must be of type {scope.gvk.kind}): {why} ({shown})")
 
 
 def check(write: Write, obj: Any, touched: Collection[str] | None = None) -> tuple[Object, list[str]]:

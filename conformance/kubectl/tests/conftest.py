@@ -37,5 +37,5 @@ def kubectl(kubeconfig: Path, request: pytest.FixtureRequest) -> Kubectl:
     name = request.node.name.removeprefix("test_").replace("_", "-").lower()[:55].strip("-")
     found = Kubectl(program, kubeconfig, name, kubeconfig.parent)
     found("create", "namespace", name)
-    found("create", "serviceaccount", "default")
+    found("create", "-f", "-", stdin={"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
     return found
