@@ -8,7 +8,7 @@ import orjson
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.errors import StatusError
-from apiserver.apimachinery.objects import Object
+from apiserver.apimachinery.objects import Object, copy
 from apiserver.registry.rendition import OBJECT, PARTIAL, TABLE, Form, ListMeta, Renditions
 from apiserver.registry.selection import ADDED, DELETED, MODIFIED
 from apiserver.registry.table import NONE, Tables
@@ -50,9 +50,7 @@ class EventWriter:
         meta: Object = {"resourceVersion": str(revision)}
         if initial_end:
             meta["annotations"] = _INITIAL_END
-        resource = self._renditions.resource
-        obj: Object = {"kind": resource.kind, "apiVersion": self._renditions.api_version(form.version)}
-        obj |= {"metadata": meta, **resource.empty}
+        obj = self._empty(meta, form.version)
         if form.kind == OBJECT:
             return orjson.dumps(obj)
         partial = {
@@ -63,6 +61,16 @@ class EventWriter:
         if form.kind == PARTIAL:
             return orjson.dumps(partial)
         return self._bookmark_table(obj, partial, form, header)
+
+    def _empty(self, meta: Object, version: str) -> Object:
+        """An object with nothing but metadata, as its kind shows it in this version."""
+        resource = self._renditions.resource
+        api_version = self._renditions.api_version(version)
+        if version == resource.storage_version or resource.convert is None:
+            return {"kind": resource.kind, "apiVersion": api_version, "metadata": meta, **resource.empty}
+        stored = self._renditions.api_version(resource.storage_version)
+        obj = {"kind": resource.kind, "apiVersion": stored, "metadata": meta, **copy(resource.empty)}
+        return resource.convert(obj, api_version)
 
     def _bookmark_table(self, obj: Object, partial: Object, form: Form, header: bool) -> bytes:
         """A table with one row, of an empty object; it keeps its metadata where these say that the initial events end."""
