@@ -218,9 +218,7 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
 
 
 def method_not_supported(gr: GroupResource, action: str) -> StatusError:
-    return StatusError(
-        405, "MethodNotAllowed", f'{action} is not supported on resources of kind "{gr}"', _details(gr)
-    )
+    return StatusError(405, "MethodNotAllowed", f'{action} is not supported on resources of kind "{gr}"', _details(gr))
 
 
 def not_acceptable(message: str) -> StatusError:

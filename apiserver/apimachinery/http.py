@@ -22,7 +22,9 @@ class UserInfo(NamedTuple):
 
 ANONYMOUS = UserInfo("system:anonymous", ("system:unauthenticated",))
 LOOPBACK = UserInfo("system:apiserver", ("system:authenticated", "system:masters"))
-TRUSTED_USER = "trusted-user"  # key in Request.connection: the UserInfo of an in-process caller; no socket front sets it
+TRUSTED_USER = (
+    "trusted-user"  # key in Request.connection: the UserInfo of an in-process caller; no socket front sets it
+)
 
 
 class Headers(Mapping[str, str]):

@@ -6,15 +6,15 @@ somebody asks for an OpenAPI document.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from functools import lru_cache
 from pathlib import Path
 
-_ATTRIBUTE = re.compile(r"^        '(\w+)': '([^']+)'", re.M)
-_GETTER = re.compile(
-    r"@property\n    def (\w+)\(self\):\n        r?\"\"\"Gets the .*?\n\n        (.*?)\n\n        :return:", re.S
-)
+_FIELD = re.compile(r"^    (\w+): .* = Field\((.*)\)$", re.M)
+_ALIAS = re.compile(r'serialization_alias="([^"]+)"')
+_PROSE = re.compile(r'description=("(?:[^"\\]|\\.)*")')
 
 
 @lru_cache(maxsize=1)
@@ -41,12 +41,9 @@ def descriptions(definition: str) -> dict[str, str]:
     path = _file_of(definition) if definition.count(".") >= 3 else None
     if path is None:
         return {}
-    text = path.read_text(encoding="utf-8")
-    names = text.partition("attribute_map = {")[2].partition("}")[0]
-    on_the_wire = dict(_ATTRIBUTE.findall(names))
     found = {}
-    for attribute, prose in _GETTER.findall(text):
-        name = on_the_wire.get(attribute)
-        if name is not None:
-            found[name] = " ".join(prose.replace("# noqa: E501", "").split())
+    for attribute, arguments in _FIELD.findall(path.read_text(encoding="utf-8")):
+        alias, prose = _ALIAS.search(arguments), _PROSE.search(arguments)
+        if prose is not None:
+            found[alias[1] if alias else attribute] = str(ast.literal_eval(prose[1]))
     return found
