@@ -17,6 +17,7 @@ CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"
 CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
 BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
 CARRIED = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
+_CONDITION = ("type", "status", "lastTransitionTime", "reason", "message", "observedGeneration")
 DEFAULT_CPU = 80  # percent
 
 # v1's name of a source → (v1 field, path in v2) pairs, in the order Go writes them
@@ -128,7 +129,7 @@ def _to_v1(obj: Object) -> None:
     _carry(obj, METRICS, others)
     _carry(obj, BEHAVIOR, _internal_behavior(behavior) if behavior is not None else None)
     _carry(obj, CURRENT_METRICS, [_old_form(m, _STATUSES) for m in current])
-    _carry(obj, CONDITIONS, conditions)
+    _carry(obj, CONDITIONS, [{k: c[k] for k in _CONDITION if k in c} for c in conditions or ()])
 
 
 def _cpu_usage(metric: Object) -> int | None:

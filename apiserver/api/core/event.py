@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from apiserver.api.columns import NAME
 from apiserver.api.core.event_conversion import convert
@@ -30,6 +30,9 @@ class EventStrategy(KindStrategy):
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
+
+    def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
+        return super().name_errors(name, prefix) if self.strict else ()
 
     def metadata_errors(self, obj: Object) -> Iterator[FieldError]:
         return super().metadata_errors(obj) if self.strict else iter(())

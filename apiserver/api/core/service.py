@@ -27,6 +27,7 @@ class ServiceStrategy(KindStrategy):
     """Mirrors upstream registry/core/service; what is allocated comes from the hooks."""
 
     has_status = True
+    allow_create_on_update = True
     return_deleted_object = True
 
     def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
@@ -55,7 +56,6 @@ class ServiceStrategy(KindStrategy):
             spec["internalTrafficPolicy"] = "Cluster"
         if spec["type"] == "LoadBalancer":
             _default_balancer(obj, spec)
-        _sync_cluster_ips(spec)
         obj.setdefault("status", {}).setdefault("loadBalancer", {})
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
@@ -104,7 +104,7 @@ def _default_balancer(obj: Object, spec: Object) -> None:
             point["ipMode"] = "VIP"
 
 
-def _sync_cluster_ips(spec: Object) -> None:
+def sync_cluster_ips(spec: Object) -> None:
     """clusterIP alone means clusterIPs of one (upstream normalizeClusterIPs, for a new object)."""
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]

@@ -21,6 +21,12 @@ class ServiceCIDRStrategy(KindStrategy):
     namespaced = False
     has_status = True
 
+    def default(self, obj: Object) -> None:
+        obj.setdefault("status", {})
+
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        obj["status"] = {}
+
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         cidrs = get(obj, "spec", "cidrs") or []
         if not cidrs:

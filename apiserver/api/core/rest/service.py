@@ -12,7 +12,7 @@ from typing import Any
 from apiserver.api.core import service_facts as facts
 from apiserver.api.core.rest.ip_allocator import AllocationError, IPAllocator
 from apiserver.api.core.rest.port_allocator import PortAllocator
-from apiserver.api.core.service import carry_over
+from apiserver.api.core.service import carry_over, sync_cluster_ips
 from apiserver.api.core.service_validation import cluster_ip_errors
 from apiserver.apimachinery.errors import FieldError, invalid, invalid_object
 from apiserver.apimachinery.gvk import GroupKind
@@ -32,6 +32,10 @@ class _Refused(Exception):
         self.errors = errors
 
 
+async def _nothing(success: bool) -> None:
+    """There is nothing to finish."""
+
+
 class ServiceHooks:
     """Hooks of the Service store."""
 
@@ -40,6 +44,9 @@ class ServiceHooks:
         self.ports = PortAllocator(dependencies)
 
     async def begin_create(self, ctx: Context, obj: Object) -> Finish:
+        if not obj["metadata"].get("name"):
+            return _nothing  # validation refuses it
+        sync_cluster_ips(obj["spec"])
         return await self._begin(ctx, obj, None)
 
     async def begin_update(self, ctx: Context, obj: Object, old: Object) -> Finish:
