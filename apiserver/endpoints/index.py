@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from apiserver.apimachinery.codec.negotiate import JSON
 from apiserver.apimachinery.http import Handler, Request, Response
-from apiserver.endpoints.responses import JSON, encode_json, method_not_allowed
+from apiserver.endpoints.responses import encode_json, method_not_allowed
 
 
 class Paths:

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
+from apiserver.apimachinery.codec.negotiate import JSON, YAML, negotiate
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.http import Request, Response
 
-JSON, YAML, TEXT = "application/json", "application/yaml", "text/plain; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
 NOT_FOUND = "the server could not find the requested resource"
 METHOD_NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
@@ -44,13 +45,17 @@ def json_response(request: Request, obj: Any, status: int = 200) -> Response:
 def status_response(request: Request, error: StatusError) -> Response:
     """The answer to a failed request: its Status in a form the client takes."""
     status = error.status()
-    form = _status_form(request.headers.get("accept", ""))
-    if form == YAML:
-        from apiserver.apimachinery.codec.yaml import dump  # yaml is 15 ms of import: on first use
-
-        response = Response(error.code, dump(status), YAML)
+    try:
+        form = negotiate(request.headers.get("accept", ""), transforms=False)
+    except StatusError:
+        response = Response(error.code, encode_json(status, pretty=True), JSON)
     else:
-        response = Response(error.code, encode_json(status, form is None or wants_pretty(request)), JSON)
+        if form.media_type == YAML:
+            from apiserver.apimachinery.codec.yaml import dump  # yaml is 15 ms of import: on first use
+
+            response = Response(error.code, dump(status), YAML)
+        else:
+            response = Response(error.code, encode_json(status, form.pretty or wants_pretty(request)), JSON)
     if retry := (error.details or {}).get("retryAfterSeconds"):
         response.headers.append(("Retry-After", str(retry)))
     return response
@@ -72,16 +77,3 @@ def resource_not_found() -> StatusError:
 
 def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", METHOD_NOT_ALLOWED, {})
-
-
-def _status_form(accept: str) -> str | None:
-    """JSON, YAML, or None where the client takes neither (it gets JSON all the same)."""
-    if not accept or accept.startswith((JSON, "*/*")):
-        return JSON
-    for clause in accept.split(","):
-        media_type = clause.partition(";")[0].strip().lower()
-        if media_type in (JSON, "application/*", "*/*"):
-            return JSON
-        if media_type == YAML:
-            return YAML
-    return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 
+from apiserver.apimachinery.codec.negotiate import JSON
 from apiserver.apimachinery.http import Request, Response
-from apiserver.endpoints.responses import JSON, encode_json
+from apiserver.endpoints.responses import encode_json
 
 MAJOR, MINOR = "1", "37"
 GIT_VERSION = "v1.37.2"

@@ -252,6 +252,10 @@ async def test_errors_are_negotiated_and_pretty_for_people() -> None:
     assert b'\n  "kind"' in (await world.ask("GET", "/api/v1/nope", {**ADMIN, "user-agent": "curl/8"})).body_bytes()
     curl = {**ADMIN, "user-agent": "curl/8"}
     assert b'\n  "kind"' not in (await world.ask("GET", "/api/v1/nope?pretty=0", curl)).body_bytes()
+    yaml = await world.ask("GET", "/api/v1/nope", {**ADMIN, "accept": "text/html,application/yaml"})
+    assert (yaml.content_type, yaml.body_bytes()[:23]) == ("application/yaml", b"apiVersion: v1\ncode: 40")
+    table = "application/yaml;as=Table;v=v1;g=meta.k8s.io"
+    assert (await world.ask("GET", "/api/v1/nope", {**ADMIN, "accept": table})).content_type == "application/json"
     odd = await world.ask("GET", "/api/v1/nope", {**ADMIN, "accept": "text/html"})
     assert (odd.content_type, odd.status) == ("application/json", 404)
     assert b'\n  "kind"' in odd.body_bytes()
