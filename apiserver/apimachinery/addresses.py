@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -25,7 +24,6 @@ from apiserver.apimachinery.errors import FieldError, go_value, invalid
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_ADDRESS_MAX = 45  # the longest IPv6 address, with an IPv4 tail; what is longer must not fill the memo
 _LEADING_ZERO = re.compile(r"(^|\.)0+([0-9])")
 IP_WRONG = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 CIDR_WRONG = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
@@ -33,12 +31,6 @@ CIDR_WRONG = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 
 def parse_strict(text: str) -> Address | None:
     """As Go's netip.ParseAddr, without zones."""
-    return _parsed(text) if len(text) <= _ADDRESS_MAX else None
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Address | None:
-    # A status names the same few addresses again and again, and each is looked at by several rules.
     try:
         return ip_address(text) if "%" not in text else None
     except ValueError:
