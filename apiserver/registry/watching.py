@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from apiserver.apimachinery.errors import StatusError, expired, internal_error
@@ -29,6 +29,7 @@ from apiserver.storage.interface import Compacted, StorageError
 log = logging.getLogger(__name__)
 
 BUFFER_LIMIT = 8 << 20  # bytes a client may lag behind before its watch ends
+CHECKED = 256 << 10  # bytes written between two looks at how far it lags
 PIECE = 64 << 10  # bytes of replay written before waiting for the client
 RESUMED = 10_000  # changes beyond the cacher's window that a watch may resume from
 
@@ -56,6 +57,8 @@ class Watching:
         "_start",
         "_task",
         "_timeout",
+        "_unchecked",
+        "_write",
         "after",
         "bookmarks",
         "channel",
@@ -66,6 +69,7 @@ class Watching:
     )
 
     channel: Channel
+    _write: Callable[[Frame], None]
 
     def __init__(
         self,
@@ -92,12 +96,14 @@ class Watching:
         self._ended = False
         self._backlog: deque[Frame] = deque()
         self._backlog_size = 0
+        self._unchecked = 0
         self._sink: Sink | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, sink: Sink) -> None:
         """Write events until the watch is over. Cancellation from outside passes through."""
         self._sink = sink
+        self._write = sink.write
         self._task = asyncio.current_task()
         try:
             await self._run(sink)
@@ -109,6 +115,7 @@ class Watching:
             pass
         finally:
             self._ended = True
+            self._live = False
             self._task = None
             if hasattr(self, "channel"):
                 self._hub.forget(self)
@@ -116,21 +123,31 @@ class Watching:
 
     def send(self, frame: Frame) -> None:
         """Take bytes from the hub: written at once, or behind what is still being replayed."""
-        if self._ended or self._sink is None:
-            return
         if not self._live:
-            self._backlog.append(frame)
-            self._backlog_size += len(frame.payload)
-            if self._backlog_size > BUFFER_LIMIT:
-                self.end()
+            self._keep(frame)
             return
         try:
-            self._sink.write(frame)
-            if self._sink.buffered() > BUFFER_LIMIT:
-                log.info("a watch ends: its client does not keep up", extra={"buffered": self._sink.buffered()})
-                self.end()
+            self._write(frame)
+            self._unchecked += len(frame.payload)
+            if self._unchecked > CHECKED:
+                self._check_lag()
         except Exception as e:
             log.warning("a watch ends: it cannot be written to", exc_info=e)
+            self.end()
+
+    def _keep(self, frame: Frame) -> None:
+        if self._ended:
+            return
+        self._backlog.append(frame)
+        self._backlog_size += len(frame.payload)
+        if self._backlog_size > BUFFER_LIMIT:
+            self.end()
+
+    def _check_lag(self) -> None:
+        """Looked at once in a while: asking the transport costs as much as writing to it."""
+        self._unchecked = 0
+        if self._sink is not None and self._sink.buffered() > BUFFER_LIMIT:
+            log.info("a watch ends: its client does not keep up", extra={"buffered": self._sink.buffered()})
             self.end()
 
     def end(self) -> None:
@@ -138,6 +155,7 @@ class Watching:
         if self._ended:
             return
         self._ended = True
+        self._live = False
         self._hub.forget(self)
         if self._task is not None:
             self._task.cancel()
