@@ -17,8 +17,8 @@ from apiserver.endpoints.discovery_paths import Discovery
 from apiserver.endpoints.health import Health
 from apiserver.endpoints.index import Paths
 from apiserver.endpoints.metrics import Metrics
-from apiserver.endpoints.openapi import OpenAPI
-from apiserver.endpoints.version import GIT_VERSION, VersionHandler
+from apiserver.endpoints.openapi_paths import OpenAPI
+from apiserver.endpoints.version import VersionHandler
 
 if TYPE_CHECKING:
     from apiserver.server.server import APIServer
@@ -37,11 +37,10 @@ def install_documents(server: APIServer) -> None:
 
 
 def install_openapi(server: APIServer) -> None:
-    openapi = OpenAPI(lambda: [installed.resource for installed in server.installer], GIT_VERSION)
+    """What everything served looks like; it follows the installer."""
+    openapi = OpenAPI(lambda: [installed.resource for installed in server.installer], server.clock)
     server.installer.on_change(openapi.changed)
-    server.paths.handle("/openapi/v2", openapi.serve_v2)
-    server.paths.handle("/openapi/v3", openapi.serve_index)
-    server.paths.handle_prefix("/openapi/v3/", openapi.serve_v3)
+    server.paths.finder(openapi.find, openapi.paths)
 
 
 def install_metrics(paths: Paths, metrics: Metrics) -> None:

@@ -1,0 +1,60 @@
+"""Descriptions of built-in fields, read at run time from the official `kubernetes` client, where it is installed.
+
+Its model files are read as text: importing the package would load all of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+# Newer clients declare fields with their description, older ones (OpenAPI Generator's) have it in the getters.
+_FIELD = re.compile(r'^    (\w+): (?:.*serialization_alias="([^"]+)")?.*?description=("(?:[^"\\]|\\.)*")', re.M)
+_GETTER = re.compile(
+    r'@property\n    def (\w+)\(self\):\n        """Gets the [^\n]*\n\n(.*?)\n\n        :return:', re.S
+)
+_NAMES = re.compile(r"attribute_map = \{(.*?)\n    \}", re.S)
+_PAIR = re.compile(r"'(\w+)': '([^']+)'")
+_NOQA = re.compile(r"\s*# noqa: E501\s*$", re.M)
+
+
+@lru_cache(maxsize=1)
+def _files() -> dict[str, Path]:
+    """Model files by name without underscores: `v1podspec`."""
+    try:
+        spec = find_spec("kubernetes")
+    except (ImportError, ValueError):
+        return {}
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    models = Path(spec.submodule_search_locations[0]) / "client" / "models"
+    return {path.stem.replace("_", ""): path for path in sorted(models.glob("*.py"))}
+
+
+def available() -> bool:
+    """Whether there are any descriptions."""
+    return bool(_files())
+
+
+def descriptions(definition: str) -> dict[str, str]:
+    """JSON field name → description, {} for a type nobody describes."""
+    *_, group, version, name = ["", *definition.split(".")][-3:]
+    files = _files()
+    path = files.get(f"{version}{name}".lower()) or files.get(f"{group}{version}{name}".lower())
+    return _read(path) if path is not None else {}
+
+
+def _read(path: Path) -> dict[str, str]:
+    text = path.read_text(encoding="utf-8")
+    found = {alias or attribute: ast.literal_eval(quoted) for attribute, alias, quoted in _FIELD.findall(text)}
+    return found or _read_getters(text)
+
+
+def _read_getters(text: str) -> dict[str, str]:
+    names = _NAMES.search(text)
+    json_names = dict(_PAIR.findall(names.group(1))) if names else {}
+    getters = ((json_names.get(attribute), body) for attribute, body in _GETTER.findall(text))
+    return {name: _NOQA.sub("", body).strip() for name, body in getters if name}
