@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -409,3 +410,44 @@ async def test_a_client_that_leaves_while_it_is_served_harms_nobody() -> None:
         await asyncio.sleep(0.01)
         client.writer.transport.abort()
         await finished.wait()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_noise_on_the_line_harms_nobody(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever bytes come, the connection gets an answer or closes, and the next client is served."""
+    chance = random.Random(seed)
+    pieces = [
+        b"GET",
+        b"POST",
+        b" ",
+        b"/",
+        b"HTTP/1.1",
+        b"\r\n",
+        b"\n",
+        b"Content-Length: 5",
+        b"Content-Length: -1",
+        b":",
+    ]
+    pieces += [
+        b"Transfer-Encoding: chunked",
+        b"\0",
+        b"\xff\xfe",
+        b"Host: x",
+        b"Upgrade: websocket",
+        b"%",
+        b"5\r\nabcde\r\n",
+    ]
+    front = Front(echo, loop=asyncio.get_running_loop())
+    port = await front.listen("127.0.0.1", 0, None)
+    for _ in range(60):
+        client = await Client.open(port)
+        await client.send(b"".join(chance.choices(pieces, k=chance.randrange(1, 30))) + b"\r\n\r\n")
+        client.writer.write_eof()
+        async with asyncio.timeout(5):
+            await client.reader.read()
+        await client.close()
+    client = await Client.open(port)
+    assert (await client.ask("GET", "/still")).body.startswith(b"GET|/still")
+    await client.close()
+    await front.stop(1)
+    assert "the front failed" not in caplog.text
