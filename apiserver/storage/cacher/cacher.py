@@ -6,6 +6,7 @@ which it becomes visible: who reads and subscribes without an await in between m
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 FRESH_TIMEOUT = 3.0  # seconds a read waits for a revision, as upstream storage/cacher/watch_cache.go blockTimeout
 KEPT_SNAPSHOTS = 16  # older states kept for clients that page through them
 PAGE = 500  # keys asked of storage at once
+SLICE = 64  # values decoded before others get the loop: a millisecond or two
+UNDONE = 1000  # changes taken back before others get the loop
 
 MakeRecord = Callable[[KeyValue], Record]
 
@@ -145,7 +148,7 @@ class Cacher:
         if kept is not None:
             self._kept.move_to_end(revision)
             return kept
-        snapshot = self._undo(revision) if revision >= self.floor else await self._read(revision)
+        snapshot = await (self._undo(revision) if revision >= self.floor else self._read(revision))
         self.keep(snapshot)
         return snapshot
 
@@ -156,15 +159,19 @@ class Cacher:
         while len(self._kept) > KEPT_SNAPSHOTS:
             self._kept.popitem(last=False)
 
-    def _undo(self, revision: int) -> Snapshot:
+    async def _undo(self, revision: int) -> Snapshot:
         """The state at `revision`, by taking back the changes after it."""
+        # No await between these two: they must be of one moment.
         index = Index()
         index.load(list(self.snapshot()))
-        for change in self._history.newest_first(revision):
+        changes = list(self._history.newest_first(revision))
+        for number, change in enumerate(changes, 1):
             if change.previous is not None:
                 index.put(change.previous)
             else:
                 index.remove(change.subject.key)
+            if number % UNDONE == 0:
+                await asyncio.sleep(0)
         return index.snapshot(revision)
 
     async def _read(self, revision: int) -> Snapshot:
@@ -185,7 +192,11 @@ class Cacher:
         watch = self._feed.storage.watch(self.prefix + "/", after=after)
         try:
             async for batch in watch:
-                older += [c for e in batch if e.key and e.revision <= floor and (c := self._old_change(e)) is not None]
+                for number, event in enumerate(batch, 1):
+                    if event.key and event.revision <= floor and (change := self._old_change(event)) is not None:
+                        older.append(change)
+                    if number % SLICE == 0:
+                        await asyncio.sleep(0)
                 if batch[-1].revision >= floor:
                     break
         finally:
@@ -303,7 +314,11 @@ async def read_all(
     while True:
         page = await storage.list(prefix, start=start, limit=PAGE, revision=revision)
         revision = page.revision
-        records += [r for item in page.items if (r := make_record(item)) is not None]
+        for number, item in enumerate(page.items, 1):
+            if (record := make_record(item)) is not None:
+                records.append(record)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
         if not page.remaining or not page.items:
             return records, revision
         start = page.items[-1].key + "\0"

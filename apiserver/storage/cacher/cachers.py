@@ -13,7 +13,7 @@ from typing import Any
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.tasks import TaskOwner
-from apiserver.storage.cacher.cacher import PAGE, Cacher, MakeRecord, read_all
+from apiserver.storage.cacher.cacher import PAGE, SLICE, Cacher, MakeRecord, read_all
 from apiserver.storage.cacher.freshness import RevisionWaiters, SharedQuestion
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import Compacted, Event, Storage, StorageError
@@ -21,7 +21,6 @@ from apiserver.storage.interface import Compacted, Event, Storage, StorageError
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds between attempts to read everything anew, as upstream's cacher
-SLICE = 64  # events or items taken in before others get the loop: a millisecond or two
 
 
 class Cachers:
