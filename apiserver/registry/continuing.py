@@ -69,7 +69,7 @@ def _json(token: str) -> dict[str, Any]:
     data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     try:
         value = json.loads(data)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise _invalid(f"{_INVALID}: {_go_syntax_error(data)}") from e
     if (wrong := _go_type_error(value)) is not None:
         raise _invalid(f"{_INVALID}: {wrong}")

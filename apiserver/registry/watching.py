@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 BUFFER_LIMIT = 8 << 20  # bytes a client may lag behind before its watch ends
 CHECKED = 256 << 10  # bytes written between two looks at how far it lags
 PIECE = 64 << 10  # bytes of replay written before waiting for the client
+LONGEST = 10 * 365 * 86_400.0  # seconds: what a client may ask for a timer cannot always count
 RESUMED = 10_000  # changes beyond the cacher's window that a watch may resume from
 
 
@@ -268,6 +269,7 @@ class Watches:
         if not self._cacher.ready:
             raise self._reader.unready()
         timeout = options.timeout_seconds or min_timeout * (1.0 + ctx.rand.random())
+        timeout = min(max(timeout, 0.0), LONGEST)
         key = ChannelKey(selection.namespace, options.label_selector.text, options.field_selector.text, form)
         try:
             start: Start | StatusError = await self._start(options, revision)

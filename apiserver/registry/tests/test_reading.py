@@ -188,6 +188,8 @@ async def test_a_get_of_what_is_not_there_is_a_404(world: World) -> None:
             400,
             "invalid continue token: continue key is not valid: server does not recognize this encoded version a",
         ),
+        ({"continue": "W1tb" * 20_000}, 400, ""),
+        ({"continue": "eyJydiI6dHJ1ZSwidiI6IngifQ"}, 400, ""),
         ({"resourceVersion": "1", "resourceVersionMatch": "Exact", "continue": "x"}, 422, ""),
         ({"limit": "x"}, 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
     ],
