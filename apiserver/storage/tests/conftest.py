@@ -15,9 +15,9 @@ from apiserver.storage.tests.etcd_process import NO_ETCD, EtcdProcess, find_etcd
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
-    """One etcd for all tests; each has its part of the key space."""
+    """One etcd for a file of tests; each has its part of the key space. A compaction is everybody's."""
     if find_etcd() is None:
         pytest.skip(NO_ETCD)
     with EtcdProcess(tmp_path_factory.mktemp("etcd") / "data", "--unsafe-no-fsync") as process:
