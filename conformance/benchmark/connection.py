@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from typing import cast
 from urllib.parse import urlsplit
 
 from conformance.target import Target
@@ -75,12 +76,11 @@ class CountingWatch(asyncio.Protocol):
         self.events = 0
         self.last = 0.0
         self.started = asyncio.get_running_loop().create_future()
-        self.transport: asyncio.BaseTransport | None = None
+        self.transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(self._request)
+        self.transport = cast(asyncio.WriteTransport, transport)
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         if not self.started.done():

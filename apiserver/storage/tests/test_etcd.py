@@ -154,11 +154,11 @@ async def test_a_watch_goes_on_without_a_gap_after_the_connection_broke(etcd: Et
 
 async def test_a_write_whose_answer_is_lost_is_not_sent_again(etcd: EtcdProcess, prefix: str) -> None:
     async with Proxy(etcd.client_port) as proxy:
-        storage = await connect(proxy.url, etcd.url)
+        storage, elsewhere = await connect(proxy.url, etcd.url), await connect(etcd.url)
+        watch = elsewhere.watch(prefix, after=0)
         proxy.mute()
         writing = asyncio.ensure_future(storage.put(prefix + "a", b"1", expected=None))
-        elsewhere = await connect(etcd.url)
-        item = (await next_events(elsewhere.watch(prefix, after=1), 1))[0]
+        item = (await next_events(watch, 1))[0]
         await proxy.cut()
         with pytest.raises(Unavailable):
             await writing
@@ -420,7 +420,11 @@ async def test_rights_to_the_prefix_are_enough(own_etcd: EtcdProcess) -> None:
     assert [e.revision for e in await until_told(replayed, revision)] == [first]
     with pytest.raises(Unavailable, match="permission denied"):
         await storage.put("/elsewhere", b"", expected=0)
-    await storage.compact(first)
+    try:
+        await storage.compact(first)
+    except Unavailable as e:  # newer etcds leave compaction to administrators
+        assert str(e) == "etcd: etcdserver: permission denied"
+        rpc(own_etcd.url, "/kv/compaction", root, revision=str(first))
     with pytest.raises(Compacted):
         await storage.list("/registry/", revision=first - 1)
     await storage.close()
