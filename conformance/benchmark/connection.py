@@ -68,11 +68,15 @@ class Connection:
             await self._writer.wait_closed()
 
 
+EVENT = b'{"type":"MODIFIED"'
+
+
 class CountingWatch(asyncio.Protocol):
     """An open watch that counts its events and notes when the last one came."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
+        self._rest = b""  # what an event may have begun with
         self.events = 0
         self.last = 0.0
         self.started = asyncio.get_running_loop().create_future()
@@ -85,7 +89,9 @@ class CountingWatch(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.started.done():
             self.started.set_result(None)
-        self.events += data.count(b'{"type":"')
+        data = self._rest + data
+        self.events += data.count(EVENT)
+        self._rest = data[1 - len(EVENT) :]
         self.last = asyncio.get_running_loop().time()
 
     def connection_lost(self, exc: Exception | None) -> None:
