@@ -86,6 +86,15 @@ def test_sigterm_stops_as_ctrl_c_does(tmp_path: Path) -> None:
         assert up.stop(signal.SIGTERM) == 0
 
 
+def test_ctrl_c_stops_also_what_a_script_started_in_the_background(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `&` does in a script
+    try:
+        with running(tmp_path, f"--secure-port={ports.free_port()}") as up:
+            assert up.stop(signal.SIGINT) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_kubeconfig_can_be_printed_and_merged(tmp_path: Path) -> None:
     with running(tmp_path, f"--secure-port={ports.free_port()}") as up:
         printed = pocketkube(tmp_path, "kubeconfig", f"--data-dir={up.data}").stdout
