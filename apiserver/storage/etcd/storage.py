@@ -74,6 +74,7 @@ class EtcdStorage:
         storage = cls(gateway, wire.KeySpace(prefix), clock)
         try:
             await storage._begin()
+            await storage._watching(timeout)
         except BaseException:
             await storage.close()
             raise
@@ -91,6 +92,13 @@ class EtcdStorage:
         revision = await self.current_revision()
         self._begun = Upstream(self._gateway, self._keys, ends, self.current_revision, revision, compacted)
         self._tasks.create_task(self._begun.run(), name="watch")
+
+    async def _watching(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._upstream.opened()
+        except TimeoutError:
+            raise Unavailable(f"etcd at {self._gateway.endpoint} does not open a watch within {timeout:g} s") from None
 
     @property
     def _upstream(self) -> Upstream:

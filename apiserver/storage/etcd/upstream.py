@@ -52,6 +52,12 @@ class Upstream:
         self._changed = Signal()
         self.log = EventLog(revision, compacted, self._changed, self._catch_up)
         self.interruptions = 0
+        self._opened = asyncio.Event()
+
+    async def opened(self) -> None:
+        """Wait for the first watch to stand. One that begins behind etcd's revision is served late, up to 100 ms, and a
+        compaction ahead of it ends it; one that begins at the head is neither."""
+        await self._opened.wait()
 
     async def run(self) -> None:
         """Feed the log until cancelled."""
@@ -76,6 +82,7 @@ class Upstream:
                 message = await self._next(messages)
                 _check(message)
                 if message.get("created"):
+                    self._opened.set()
                     await self._check_age(wire.revision(message))
                 else:
                     self._take(message)

@@ -192,11 +192,7 @@ async def play(pair: Pair) -> None:
     assert len(pair.written) > STEPS // 4
 
 
-# docs/known-flaws.md: on a busy machine the shared etcd watch may find its place compacted where the model's is not yet.
-ETCD = pytest.param("etcd", marks=pytest.mark.xfail(strict=False, reason="a watch may meet a compaction earlier"))
-
-
-@pytest.mark.parametrize("backend", ["embedded", ETCD], indirect=True)
+@pytest.mark.parametrize("backend", ["embedded", "etcd"], indirect=True)
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_backend_answers_as_the_model(backend: Backend, prefix: str, seed: int) -> None:
     async with opened(backend) as real:
