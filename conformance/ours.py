@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.peer import free_port, make_pki, stop, wait_ready
+from conformance.peer import make_pki, wait_ready
+from conformance.processes import free_port, stop
 from conformance.target import Target
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -17,6 +16,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from conformance import etcd as etcd_process
+from conformance.processes import free_port, stop
 from conformance.target import Target
 
 READY_WITHIN = 120.0
@@ -31,12 +32,6 @@ def missing() -> str:
     """Why the real server cannot be started here; empty when it can."""
     absent = [name for name in ("etcd", "kube-apiserver") if not (peer_bin() / name).exists()]
     return f"{', '.join(absent)} not in {peer_bin()}: run hack/build-peer" if absent else ""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _openssl(*arguments: str | Path) -> None:
@@ -61,29 +56,6 @@ def make_pki(directory: Path) -> None:
         _openssl("x509", "-req", "-in", directory / f"{name}.csr", *ca, "-out", directory / f"{name}.crt", "-days", "30",
                  "-extfile", directory / f"{name}.ext")  # fmt: skip
     _openssl("genrsa", "-out", directory / "sa.key", "2048")
-
-
-def _start_etcd(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
-    client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    arguments = [
-        "--data-dir",
-        str(directory / "etcd"),
-        "--listen-client-urls",
-        client,
-        "--advertise-client-urls",
-        client,
-    ]
-    arguments += [
-        "--listen-peer-urls",
-        peer,
-        "--initial-advertise-peer-urls",
-        peer,
-        "--initial-cluster",
-        f"default={peer}",
-    ]
-    with (directory / "etcd.log").open("wb") as log:
-        process = subprocess.Popen([peer_bin() / "etcd", *arguments, "--log-level", "warn"], stdout=log, stderr=log)
-    return process, client
 
 
 def _start_apiserver(directory: Path, etcd: str, port: int, extra: tuple[str, ...]) -> subprocess.Popen[bytes]:
@@ -140,15 +112,6 @@ def wait_ready(target: Target, process: subprocess.Popen[bytes], log: Path) -> f
     raise RuntimeError(f"not ready within {READY_WITHIN:.0f} s; see {log}")
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 @contextlib.contextmanager
 def real_server(*extra: str, etcd: str = "") -> Iterator[Target]:
     """The real pair for the length of a `with`; `etcd` names one that is there already, `extra` are further flags."""
@@ -158,7 +121,7 @@ def real_server(*extra: str, etcd: str = "") -> Iterator[Target]:
         processes = []
         try:
             if not etcd:
-                process, etcd = _start_etcd(directory)
+                process, etcd = etcd_process.start(str(peer_bin() / "etcd"), directory)
                 processes.append(process)
             port = free_port()
             processes.append(_start_apiserver(directory, etcd, port, extra))
