@@ -37,6 +37,10 @@ class Result:
     after: float
 
 
+class Retry(Exception):
+    """Not now, and nothing is wrong with us: try again with back-off."""
+
+
 class Reconciler(Protocol):
     """Mends one object. Raising means: try again with back-off."""
 
@@ -126,7 +130,7 @@ class Controller:
     async def _reconcile(self, request: Request) -> None:
         try:
             result = await self.reconciler.reconcile(request)
-        except (StatusError, ConnectionError, TimeoutError, OSError) as error:
+        except (StatusError, ConnectionError, TimeoutError, OSError, Retry) as error:
             log.info("reconcile failed", extra={"controller": self.name, "request": str(request), "error": str(error)})
             self.queue.add_rate_limited(request)
         except Exception:

@@ -6,15 +6,26 @@ from collections.abc import Callable
 
 from controllers.framework.context import Context
 from controllers.framework.manager import Loop
-from controllers.loops import deployment, garbage_collector, namespace, replicaset, root_ca, serviceaccount
+from controllers.loops import (
+    certificates,
+    deployment,
+    garbage_collector,
+    namespace,
+    replicaset,
+    root_ca,
+    serviceaccount,
+)
 
 # name as upstream's --controllers knows it → builds the loop
 LOOPS: dict[str, Callable[[Context], Loop]] = {
-    "serviceaccount-controller": serviceaccount.build,
-    "root-ca-certificate-publisher-controller": root_ca.build,
-    "namespace-controller": namespace.build,
-    "garbage-collector-controller": garbage_collector.build,
     "replicationcontroller-controller": replicaset.build_replication,
-    "replicaset-controller": replicaset.build,
+    "namespace-controller": namespace.build,
+    "serviceaccount-controller": serviceaccount.build,
+    "garbage-collector-controller": garbage_collector.build,
     "deployment-controller": deployment.build,
+    "replicaset-controller": replicaset.build,
+    "certificatesigningrequest-signing-controller": certificates.build_signing,
+    "certificatesigningrequest-approving-controller": certificates.build_approving,
+    "certificatesigningrequest-cleaner-controller": certificates.build_cleaner,
+    "root-ca-certificate-publisher-controller": root_ca.build,
 }
