@@ -14,6 +14,8 @@ GROUPS: tuple[str, ...] = (
     "core",
     "authentication",
     "authorization",
+    "apps",
+    "batch",
     "rbac",
     "scheduling",
     "autoscaling",

@@ -1,0 +1,84 @@
+"""ReplicaSet: keeps so many pods of one template."""
+
+from __future__ import annotations
+
+from apiserver.api.columns import AGE, NAME
+from apiserver.api.templates import (
+    ReplicasStatusStrategy,
+    TemplateStrategy,
+    container_columns,
+    count_cell,
+    selector_cell,
+    template_scale,
+)
+from apiserver.apimachinery.objects import Object
+from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
+
+COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+
+
+class ReplicaSetStrategy(TemplateStrategy):
+    """Mirrors upstream registry/apps/replicaset."""
+
+    names_pods = True
+    zero_counts = ("replicas",)
+
+    def default(self, obj: Object) -> None:
+        super().default(obj)
+        if obj["spec"].get("replicas") is None:
+            obj["spec"]["replicas"] = 1
+
+
+STRATEGY = ReplicaSetStrategy()
+RESOURCE = Resource(
+    group="apps",
+    plural="replicasets",
+    kind="ReplicaSet",
+    versions=(ServedVersion("v1"),),
+    storage_version="v1",
+    strategy=STRATEGY,
+    short_names=("rs",),
+    categories=("all",),
+    empty={
+        "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}},
+        "status": {"replicas": 0},
+    },
+    subresources=(
+        template_scale(),
+        Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS)),
+    ),
+    columns=(
+        NAME,
+        Column(
+            "Desired",
+            count_cell("spec", "replicas"),
+            type="integer",
+            description="Replicas is the number of desired pods. This is a pointer to distinguish between explicit zero and "
+            "unspecified. Defaults to 1. More info: "
+            "https://kubernetes.io/docs/concepts/workloads/controllers/replicaset",
+        ),
+        Column(
+            "Current",
+            count_cell("status", "replicas"),
+            type="integer",
+            description="Replicas is the most recently observed number of non-terminating pods. More info: "
+            "https://kubernetes.io/docs/concepts/workloads/controllers/replicaset",
+        ),
+        Column(
+            "Ready",
+            count_cell("status", "readyReplicas"),
+            type="integer",
+            description="The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.",
+        ),
+        AGE,
+        *container_columns("spec", "template"),
+        Column(
+            "Selector",
+            selector_cell,
+            priority=1,
+            description="Selector is a label query over pods that should match the replica count. Label keys and values that "
+            "must match in order to be controlled by this replica set. It must match the pod template's labels. More info: "
+            "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
+        ),
+    ),
+)
