@@ -73,11 +73,16 @@ class RecordMaker:
         self._start = record_start(resource.kind, self._api_version)
         self._pool = Pool()
         self._recent: dict[str, Record] = {}
+        self._expected: dict[str, tuple[bytes, Object]] = {}
 
     def __call__(self, item: KeyValue) -> Record:
         recent = self._recent.get(item.key)
         if recent is not None and recent.revision == item.revision:
             return recent
+        if self._expected and not item.stale:
+            value, form = self._expected.get(item.key, (b"", {}))
+            if form and value == item.value:
+                return self._written(item, form)
         return self._remember(self._make(item))
 
     def _remember(self, record: Record) -> Record:
@@ -86,10 +91,28 @@ class RecordMaker:
         self._recent[record.key] = record
         return record
 
+    def expect(self, key: str, value: bytes, form: Object) -> None:
+        """`value`, which is `form` in bytes, is being written: its event, which mostly comes before the writer goes on,
+        need not be decoded. Until `forget`."""
+        self._expected[key] = (value, form)
+
+    def forget(self, key: str, value: bytes) -> None:
+        """The write has ended, in whichever way."""
+        expected = self._expected.get(key)
+        if expected is not None and expected[0] is value:
+            del self._expected[key]
+
     def written(self, item: KeyValue, form: Object) -> Record:
-        """The record of what was just written, `form` in bytes, without decoding it again. Uses up the top of `form`."""
-        meta = form["metadata"] = dict(form["metadata"])
+        """The record of what was just written, `form` in bytes, without decoding it again."""
+        recent = self._recent.get(item.key)
+        if recent is not None and recent.revision == item.revision:
+            return recent
+        return self._written(item, form)
+
+    def _written(self, item: KeyValue, form: Object) -> Record:
+        meta = dict(form["metadata"])
         managed = managed_piece(meta.pop("managedFields", None))
+        form = {**form, "metadata": meta}  # the event's reader may have it again
         self._show(form)
         record = self._assemble(item, form, self._pool.share(managed), False)
         # What defaults or decoration add is not in the stored bytes; a revision in the wire form is not either.

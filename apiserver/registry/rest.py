@@ -92,10 +92,13 @@ class RecordStorage:
     async def put(self, key: str, form: Object, expected: int, ttl: float | None, action: str) -> Record:
         """Write a stored form and return its record. KeyExists, KeyNotFound and Conflict pass through."""
         value = orjson.dumps(form)
+        self._maker.expect(key, value, form)
         try:
             revision = await self._storage.put(key, value, expected=expected, ttl=ttl)
         except Unavailable as e:
             raise translate(e, self.group_resource, action) from e
+        finally:
+            self._maker.forget(key, value)
         return self._maker.written(KeyValue(key, value, revision), form)
 
     def dry(self, form: Object) -> Record:
