@@ -1,6 +1,7 @@
 """Scenarios as data: YAML files of steps, with variables, derived objects and one ladder of steps played for many kinds.
 
-A file holds `scenarios: [{name, steps: […]}]` or `ladder: {kinds: …, steps: […]}`. A step is one request:
+A file holds `scenarios: [{name, steps: […]}]` or `ladder: {kinds: …, steps: […]}`, where the steps that `general` names are
+for the kinds among `representatives` only. A step is one request:
 `{id?, GET|POST|PUT|PATCH|DELETE|…: path, query?, headers?, body?, raw?, capture?, pick?, repeat?}`.
 `${name}` is replaced by a variable; a value that is nothing but `${name}` takes the variable's value as it is.
 `{$with: object, set: {dotted.path: value}, unset: [dotted.path]}` derives an object from another.
@@ -134,6 +135,8 @@ def _steps(raw: list[dict[str, Any]]) -> list[Step]:
 def _ladder(area: str, document: dict[str, Any]) -> Iterator[Scenario]:
     for kind, facts in document["kinds"].items():
         skip = set(facts.get("skip", ()))
+        if kind not in document.get("representatives", ()):
+            skip.update(document.get("general", ()))
         steps = [step for step in _steps(document["steps"]) if step.id not in skip]
         steps += _steps([{**item, "id": f"own-{i:02d}"} for i, item in enumerate(facts.get("steps", ()))])
         yield Scenario(area, kind, steps, {"kind": kind, **document.get("variables", {}), **facts})
