@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "apiserver" / "generated" / "pod_spec_types.json"
 VERSION = "1.37.2"
-START = ("PodSpec", "EphemeralContainer")
+START = ("PodSpec", "EphemeralContainer", "PersistentVolumeSource")
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"^type (\w+) ([\w.\[\]*]+)$|^\t(\w+) ([a-z]\w*)$", re.MULTILINE)

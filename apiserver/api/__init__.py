@@ -23,6 +23,8 @@ GROUPS: tuple[str, ...] = (
     "discovery",
     "events",
     "networking",
+    "policy",
+    "storage",
 )
 
 

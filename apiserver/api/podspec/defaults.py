@@ -275,3 +275,10 @@ _VOLUME_DEFAULTS = {
     "scaleIO": _default_scale_io,
     "ephemeral": _default_ephemeral,
 }
+
+
+def default_volume_source(spec: Object) -> None:
+    """The source a PersistentVolumeSpec names has the defaults of a pod's."""
+    for field in ("hostPath", "rbd", "iscsi", "azureDisk", "scaleIO"):
+        if spec.get(field) is not None:
+            _VOLUME_DEFAULTS[field](spec[field])

@@ -1,4 +1,4 @@
-"""PersistentVolumeClaims, as far as templates inside pods need them (upstream ValidatePersistentVolumeClaimSpec)."""
+"""The wish in a PersistentVolumeClaim, alone or as a template inside pods (upstream ValidatePersistentVolumeClaimSpec)."""
 
 from __future__ import annotations
 
@@ -43,11 +43,14 @@ def claim_template_errors(template: Object, path: str) -> Iterator[FieldError]:
     yield from claim_spec_errors(template.get("spec") or {}, f"{path}.spec")
 
 
-def claim_spec_errors(spec: Object, path: str, *, any_group: bool = False) -> Iterator[FieldError]:
+def claim_spec_errors(
+    spec: Object, path: str, *, any_group: bool = False, any_values: bool = False
+) -> Iterator[FieldError]:
+    """`any_group` and `any_values` let invalid API groups and label values pass that are stored already."""
     modes = spec.get("accessModes") or ()
     if not modes:
         yield required(f"{path}.accessModes", "at least 1 access mode is required")
-    yield from label_selector_errors(spec.get("selector"), f"{path}.selector")
+    yield from label_selector_errors(spec.get("selector"), f"{path}.selector", any_values=any_values)
     for mode in modes:
         if mode not in ACCESS_MODES:
             yield not_supported(f"{path}.accessModes", mode, ACCESS_MODES)

@@ -70,3 +70,13 @@ def spec_diff(old: Object, new: Object) -> str:
 
 def ephemeral_container_diff(old: Object, new: Object) -> str:
     return _diff(old, new, "EphemeralContainer")
+
+
+def claim_spec_diff(old: Object, new: Object) -> str:
+    """Of two PersistentVolumeClaimSpecs."""
+    return _diff(old, new, "PersistentVolumeClaimSpec")
+
+
+def volume_source_diff(old: Object, new: Object) -> str:
+    """Of the sources of two PersistentVolumes."""
+    return _diff(old, new, "PersistentVolumeSource")

@@ -85,6 +85,12 @@ def _iqn_errors(name: str, path: str) -> Iterator[FieldError]:
         yield invalid(path, name, "must be valid format")
 
 
+def initiator_format(name: str) -> bool:
+    """Whether it is an iqn, eui or naa name of the right form."""
+    match = _IQN.get(name[:3])
+    return match is not None and match(name) is not None
+
+
 def fc_errors(source: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
     names, ids, lun = source.get("targetWWNs") or [], source.get("wwids") or [], source.get("lun")
     if not names and not ids:

@@ -139,7 +139,7 @@ def _empty_dir_errors(source: Object, path: str, options: PodOptions) -> Iterato
         yield invalid(f"{path}.mode", mode, EMPTY_DIR_MODE_WRONG)
 
 
-def _host_path_errors(source: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
+def host_path_errors(source: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
     if not source.get("path"):
         yield required(f"{path}.path")
         return
@@ -149,7 +149,7 @@ def _host_path_errors(source: Object, path: str, options: PodOptions) -> Iterato
         yield not_supported(f"{path}.type", kind, HOST_PATH_TYPES)
 
 
-def _nfs_errors(source: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
+def nfs_errors(source: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
     if not source.get("server"):
         yield required(f"{path}.server")
     if not source.get("path"):
@@ -202,12 +202,12 @@ def _image_errors(source: Object, path: str, options: PodOptions) -> Iterator[Fi
 # (field, its name where it is one too many, its name in its own errors, its rules), in upstream's order.
 SOURCES: tuple[tuple[str, str, str, SourceErrors], ...] = (
     ("emptyDir", "emptyDir", "emptyDir", _empty_dir_errors),
-    ("hostPath", "hostPath", "hostPath", _host_path_errors),
+    ("hostPath", "hostPath", "hostPath", host_path_errors),
     ("gitRepo", "gitRepo", "gitRepo", git_repo_errors),
     ("gcePersistentDisk", "gcePersistentDisk", "persistentDisk", disk_errors("pdName")),
     ("awsElasticBlockStore", "awsElasticBlockStore", "awsElasticBlockStore", disk_errors("volumeID")),
     ("secret", "secret", "secret", secret_errors),
-    ("nfs", "nfs", "nfs", _nfs_errors),
+    ("nfs", "nfs", "nfs", nfs_errors),
     ("iscsi", "iscsi", "iscsi", iscsi_errors),
     ("glusterfs", "glusterfs", "glusterfs", glusterfs_errors),
     ("flocker", "flocker", "flocker", flocker_errors),

@@ -90,10 +90,10 @@ def _label_warnings(spec: Object, path: str) -> Iterator[str]:
     affinity = sub(spec, "affinity", "nodeAffinity")
     for i, term in enumerate(sub(affinity, REQUIRED).get("nodeSelectorTerms") or ()):
         here = f"{path}.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms[{i}]"
-        yield from _term_warnings(term, here, values=False)
+        yield from node_term_warnings(term, here, values=False)
     for i, term in enumerate(affinity.get(PREFERRED) or ()):
         here = f"{path}.affinity.nodeAffinity.{PREFERRED}[{i}].preference"
-        yield from _term_warnings(term.get("preference") or {}, here, values=True)
+        yield from node_term_warnings(term.get("preference") or {}, here, values=True)
     for i, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
         here, key = f"{path}.topologySpreadConstraints[{i}]", constraint.get("topologyKey") or ""
         if key in DEPRECATED_LABELS:
@@ -102,7 +102,7 @@ def _label_warnings(spec: Object, path: str) -> Iterator[str]:
             yield f"{here}.labelSelector: {NULL_SELECTOR}"
 
 
-def _term_warnings(term: Object, path: str, *, values: bool) -> Iterator[str]:
+def node_term_warnings(term: Object, path: str, *, values: bool) -> Iterator[str]:
     for i, expression in enumerate(term.get("matchExpressions") or ()):
         here, key = f"{path}.matchExpressions[{i}]", expression.get("key") or ""
         if key in DEPRECATED_LABELS:

@@ -1,0 +1,5 @@
+"""policy: how much disruption an application bears."""
+
+from apiserver.api.policy import poddisruptionbudget
+
+RESOURCES = (poddisruptionbudget.RESOURCE,)
