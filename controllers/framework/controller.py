@@ -50,10 +50,15 @@ class Reconciler(Protocol):
 Mapper = Callable[[Object], Iterable[Request]]
 
 
-def itself(obj: Object) -> Iterable[Request]:
+def request_of(obj: Object) -> Request:
     """The request for the object itself."""
     meta = obj["metadata"]
-    yield Request(meta.get("namespace") or "", meta["name"])
+    return Request(meta.get("namespace") or "", meta["name"])
+
+
+def itself(obj: Object) -> Iterable[Request]:
+    """The mapper of a kind to itself."""
+    yield request_of(obj)
 
 
 class Controller:

@@ -8,6 +8,7 @@ from typing import Any
 from apiserver.apimachinery import labels
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object, controller_of
+from apiserver.client.lister import Lister
 from apiserver.client.resources import STRATEGIC_PATCH, ResourceClient
 from controllers.framework.controller import Request
 
@@ -30,10 +31,41 @@ def is_controlled_by(obj: Object, owner: Object) -> bool:
     return reference is not None and reference["uid"] == owner["metadata"]["uid"]
 
 
+CONTROLLER = "controller"  # the name of the index below
+
+
 def controller_uid(obj: Object) -> Iterable[str]:
-    """An index function: objects by the uid of what controls them."""
+    """An index function: objects by the uid of what controls them; those of nobody by `orphans_of` their namespace."""
     reference = controller_of(obj)
-    return (reference["uid"],) if reference is not None else ()
+    return (reference["uid"] if reference is not None else orphans_of(obj["metadata"].get("namespace") or ""),)
+
+
+def orphans_of(namespace: str) -> str:
+    """The index value of a namespace's objects without a controller; no uid looks like that."""
+    return f"orphans/{namespace}"
+
+
+def owned_or_orphaned(lister: Lister, owner: Object) -> list[Object]:
+    """What `owner` controls, then what nobody controls in its namespace. Needs the index CONTROLLER."""
+    meta = owner["metadata"]
+    owned = lister.by_index(CONTROLLER, meta["uid"])
+    return [*owned, *lister.by_index(CONTROLLER, orphans_of(meta.get("namespace") or ""))]
+
+
+def fresh_owner_check(client: ResourceClient, owner: Object) -> Callable[[], Awaitable[None]]:
+    """A `can_adopt` for ControllerReferences: raises unless the owner is still there, the same, and not being deleted."""
+    meta, kind = owner["metadata"], owner["kind"]
+
+    async def check() -> None:
+        fresh = (await client.get(meta["name"], meta["namespace"]))["metadata"]
+        named = f"{meta['namespace']}/{meta['name']}"
+        if fresh["uid"] != meta["uid"]:
+            what = f"original {kind} {named} is gone: got uid {fresh['uid']}, wanted {meta['uid']}"
+            raise StatusError(409, "Conflict", what)
+        if fresh.get("deletionTimestamp"):
+            raise StatusError(409, "Conflict", f"{named} has just been deleted at {fresh['deletionTimestamp']}")
+
+    return check
 
 
 def owner_requests(kind: str, group: str) -> Callable[[Object], Iterable[Request]]:

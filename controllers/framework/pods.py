@@ -74,8 +74,8 @@ def _deletion_cost(pod: Object) -> int:
 
 def _age_bucket(seconds: float | None, now: float) -> int:
     """Ages in powers of two: pods of about the same age are told apart by chance (LogarithmicScaleDown)."""
-    age = 0.0 if seconds is None else max(now - seconds, 0.0)
-    return int(math.log2(age)) if age >= 1 else 0
+    age = 0.0 if seconds is None else (now - seconds) * 1e9  # upstream counts nanoseconds: log2 of a Duration
+    return int(math.log2(age)) if age > 0 else -1
 
 
 def deletion_order(

@@ -16,7 +16,14 @@ from controllers.framework.context import Context
 from controllers.framework.controller import Request, Result
 from controllers.framework.errors import namespace_terminating
 from controllers.framework.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
-from controllers.framework.ownership import ControllerReferences, controller_reference, controller_uid
+from controllers.framework.ownership import (
+    CONTROLLER,
+    ControllerReferences,
+    controller_reference,
+    controller_uid,
+    fresh_owner_check,
+    owned_or_orphaned,
+)
 from controllers.loops.deployment import facts
 from controllers.loops.deployment.rollout import Rollout
 
@@ -32,9 +39,10 @@ class Deployments:
         self.known = context.informer(DEPLOYMENTS).lister
         self.sets = context.resource(REPLICA_SETS)
         sets = context.informer(REPLICA_SETS)
+        sets.add_index(CONTROLLER, controller_uid)
         self.known_sets = sets.lister
         pods = context.informer(PODS)
-        pods.add_index("controller", controller_uid)
+        pods.add_index(CONTROLLER, controller_uid)
         self.known_pods = pods.lister
         self.recorder = context.recorder("deployment-controller")
 
@@ -43,24 +51,36 @@ class Deployments:
         if known is None:
             return None
         deployment: Object = {**objects.copy(known), "apiVersion": API_VERSION, "kind": KIND}
-        if deployment["spec"].get("selector") in (None, {}):
-            self.recorder.event(
-                deployment,
-                "Warning",
-                "SelectingAll",
-                "This deployment is selecting all pods. A non-empty selector is required.",
-            )
+        if deployment["spec"].get("selector") == {}:
+            await self._refuse_everything(deployment)
             return None
+        try:
+            return await self._roll_on(deployment)
+        except StatusError as error:
+            if namespace_terminating(error):
+                return None
+            raise
+
+    async def _refuse_everything(self, deployment: Object) -> None:
+        message = "This deployment is selecting all pods. A non-empty selector is required."
+        self.recorder.event(deployment, "Warning", "SelectingAll", message)
+        status = deployment.setdefault("status", {})
+        if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+            status["observedGeneration"] = deployment["metadata"]["generation"]
+            await self.write_status(deployment)
+
+    async def _roll_on(self, deployment: Object) -> Result | None:
         sets = await self._claim(deployment)
         rollout = Rollout(self, deployment, sets)
         if deployment["metadata"].get("deletionTimestamp"):
-            await rollout.sync_status()
+            await rollout.only_status()
             return None
         if await self._check_paused(deployment):
             return None
         if deployment["spec"].get("paused"):
             await rollout.sync()
-        elif facts.ROLLBACK_TO in objects.annotations_of(deployment):
+        elif facts.rollback_to(deployment) is not None:
+            await rollout.complete()
             await self._roll_back(deployment, rollout)
         elif await rollout.is_scaling():
             await rollout.sync()
@@ -82,17 +102,11 @@ class Deployments:
         return Result(after=max(deadline - self.clock.now(), 0) + 1)
 
     async def _claim(self, deployment: Object) -> list[Object]:
-        meta = deployment["metadata"]
         selector = labels.from_label_selector(deployment["spec"]["selector"])
         reference = controller_reference(deployment, API_VERSION, KIND)
-
-        async def can_adopt() -> None:
-            fresh = await self.deployments.get(meta["name"], meta["namespace"])
-            if fresh["metadata"]["uid"] != meta["uid"] or fresh["metadata"].get("deletionTimestamp"):
-                raise StatusError(409, "Conflict", f"deployment {meta['name']} is gone or being deleted")
-
+        can_adopt = fresh_owner_check(self.deployments, deployment)
         references = ControllerReferences(self.sets, deployment, reference, selector, can_adopt)
-        claimed = await references.claim(self.known_sets.list(meta["namespace"]))
+        claimed = await references.claim(owned_or_orphaned(self.known_sets, deployment))
         return [objects.copy(s) for s in claimed]
 
     def _old_pods_run(self, new: Object | None, old: list[Object]) -> bool:
@@ -100,7 +114,7 @@ class Deployments:
         if facts.status_count(old, "replicas") > 0:
             return True
         for replica_set in old:
-            for pod in self.known_pods.by_index("controller", replica_set["metadata"]["uid"]):
+            for pod in self.known_pods.by_index(CONTROLLER, replica_set["metadata"]["uid"]):
                 if pod_facts.phase(pod) not in ("Failed", "Succeeded"):
                     return True
         return False
@@ -127,8 +141,7 @@ class Deployments:
     async def _roll_back(self, deployment: Object, rollout: Rollout) -> None:
         """Roll back to the revision the old annotation asks for, and drop the annotation."""
         annotations = deployment["metadata"]["annotations"]
-        text = annotations.pop(facts.ROLLBACK_TO)
-        wanted = int(text) if text.isdigit() else 0
+        wanted = int(annotations.pop(facts.ROLLBACK_TO))
         sets = sorted(rollout.all, key=facts.revision)
         if not wanted:
             wanted = facts.revision(sets[-2]) if len(sets) > 1 else 0

@@ -61,12 +61,30 @@ def same_template(left: Object, right: Object) -> bool:
     return _without_hash(left) == _without_hash(right)
 
 
+def rollback_to(deployment: Object) -> int | None:
+    """The revision that the old rollback annotation asks for (0: the last one), if it asks."""
+    text = objects.annotations_of(deployment).get(ROLLBACK_TO, "")
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def _without_hash(template: Object) -> Object:
-    made: Object = objects.copy(template)
+    made: Object = _plain(template)
     meta = made.get("metadata") or {}
     labels = {k: v for k, v in (meta.get("labels") or {}).items() if k != HASH_LABEL}
     meta = {k: v for k, v in {**meta, "labels": labels}.items() if v}
     return {**{k: v for k, v in made.items() if k != "metadata"}, "metadata": meta}
+
+
+def _plain(value: Any) -> Any:
+    """A value without nulls and empty lists: to Go they are nothing (apiequality.Semantic)."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if v is not None and v != []}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value
 
 
 def created(obj: Object) -> tuple[str, str]:

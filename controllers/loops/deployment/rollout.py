@@ -29,6 +29,15 @@ class Rollout:
 
     # The ways to go
 
+    async def only_status(self) -> None:
+        """Being deleted: nothing is done any more but told."""
+        await self._sync_revision(create=False)
+        await self.sync_status()
+
+    async def complete(self) -> None:
+        """See to it that the template has its set."""
+        await self._sync_revision(create=True)
+
     async def sync(self) -> None:
         """Paused, or only scaled: no new template comes in."""
         await self._sync_revision(create=False)
@@ -217,7 +226,7 @@ class Rollout:
         failure = self._failure()
         if failure is not None:
             word = (failure["status"], failure.get("reason", ""), failure.get("message", ""))
-            facts.set_condition(status, "ReplicaFailure", *word, self.controller.now())
+            facts.set_condition(status, "ReplicaFailure", *word, failure["lastTransitionTime"])
         else:
             facts.drop_condition(status, "ReplicaFailure")
         await self._write(status)
