@@ -9,6 +9,7 @@ from controllers.framework.manager import Loop
 from controllers.loops import (
     certificates,
     deployment,
+    endpoints,
     garbage_collector,
     job,
     namespace,
@@ -19,6 +20,9 @@ from controllers.loops import (
 
 # name as upstream's --controllers knows it → builds the loop
 LOOPS: dict[str, Callable[[Context], Loop]] = {
+    "endpoints-controller": endpoints.build,
+    "endpointslice-controller": endpoints.build_slices,
+    "endpointslice-mirroring-controller": endpoints.build_mirroring,
     "replicationcontroller-controller": replicaset.build_replication,
     "namespace-controller": namespace.build,
     "serviceaccount-controller": serviceaccount.build,
