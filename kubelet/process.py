@@ -1,0 +1,153 @@
+"""The `kubelet` process: one node, or many simulated ones, each with an identity, a client and watches of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from apiserver.apimachinery.clock import Clock
+from apiserver.apimachinery.rand import Random
+from apiserver.apimachinery.tasks import TaskOwner
+from apiserver.client.interface import Transport
+from apiserver.client.resources import Client
+from kubelet.lanes import Lane
+from kubelet.node.identity import CAPACITY, NodeIdentity
+from kubelet.node.kubelet import Kubelet
+from kubelet.runtime.interface import ContainerRuntime
+from kubelet.runtime.simulated import SimulatedRuntime
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "kubelet/pocketkube"
+AT_ONCE = 16  # nodes that register at the same time
+WRITES, EVENTS = 2, 1  # requests of one node under way at once: each costs a connection over HTTP
+
+TransportFor = Callable[[NodeIdentity], Awaitable[Transport]]
+RuntimeFor = Callable[[NodeIdentity, Clock, Random], ContainerRuntime]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`simulated_nodes` nodes named `node_name`, or `<node_name>-1`, … when there are several (or `names` as given).
+
+    Node i gets the i-th address of `node_cidr` and the i-th /24 of `fallback_pod_cidr`.
+    """
+
+    node_name: str = "node"
+    simulated_nodes: int = 1
+    names: Sequence[str] = ()
+    node_cidr: str = "172.29.0.0/16"
+    fallback_pod_cidr: str = "10.128.0.0/9"
+    capacity: Mapping[str, str] = field(default_factory=lambda: CAPACITY)
+    reserved: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Mapping[str, str]] = ()
+
+    def identities(self) -> list[NodeIdentity]:
+        count = self.simulated_nodes
+        names = self.names or ([self.node_name] if count == 1 else [f"{self.node_name}-{i + 1}" for i in range(count)])
+        hosts, pods = ipaddress.ip_network(self.node_cidr), ipaddress.ip_network(self.fallback_pod_cidr)
+        return [
+            NodeIdentity(
+                name=name,
+                addresses=(str(hosts[i + 2]),),
+                fallback_cidr=f"{pods[i * 256]}/24",
+                capacity=self.capacity,
+                reserved=self.reserved,
+                labels=self.labels,
+                taints=self.taints,
+            )
+            for i, name in enumerate(names)
+        ]
+
+
+def simulated_runtime(identity: NodeIdentity, clock: Clock, rand: Random) -> ContainerRuntime:
+    return SimulatedRuntime(clock, rand, identity.fallback_cidr)
+
+
+@dataclass
+class Nodes:
+    """The nodes of this process, by name."""
+
+    kubelets: dict[str, Kubelet] = field(default_factory=dict)
+
+    async def wait_registered(self) -> None:
+        """Return when every node is known to the API server."""
+        for kubelet in self.kubelets.values():
+            await kubelet.registered.wait()
+
+
+async def run(
+    transport_for: TransportFor,
+    clock: Clock,
+    rand: Random,
+    options: Options,
+    *,
+    runtime_for: RuntimeFor = simulated_runtime,
+    nodes: Nodes | None = None,
+) -> None:
+    """Work until cancelled. `nodes` is filled for who wants to look in."""
+    async with running(transport_for, clock, rand, options, runtime_for=runtime_for, nodes=nodes) as started:
+        await started.wait_ended()
+
+
+class Running:
+    """What runs between entering and leaving `running`."""
+
+    def __init__(self, nodes: Nodes, tasks: list[asyncio.Task[None]]) -> None:
+        self.nodes = nodes
+        self._tasks = tasks
+
+    async def wait_ended(self) -> None:
+        """Returns only by an exception: a node never ends by itself."""
+        await asyncio.gather(*self._tasks)
+
+
+@asynccontextmanager
+async def running(
+    transport_for: TransportFor,
+    clock: Clock,
+    rand: Random,
+    options: Options,
+    *,
+    runtime_for: RuntimeFor = simulated_runtime,
+    nodes: Nodes | None = None,
+) -> AsyncIterator[Running]:
+    """The nodes at work; they stop when the block is left."""
+    nodes = nodes if nodes is not None else Nodes()
+    tasks, gate = TaskOwner("kubelets"), asyncio.Semaphore(AT_ONCE)
+    try:
+        started = [
+            tasks.create_task(
+                _run_node(identity, transport_for, clock, Random(rand.getrandbits(64)), runtime_for, nodes, gate),
+                name=f"kubelet-{identity.name}",
+            )
+            for identity in options.identities()
+        ]
+        yield Running(nodes, started)
+    finally:
+        await tasks.close()
+
+
+async def _run_node(
+    identity: NodeIdentity,
+    transport_for: TransportFor,
+    clock: Clock,
+    rand: Random,
+    runtime_for: RuntimeFor,
+    nodes: Nodes,
+    gate: asyncio.Semaphore,
+) -> None:
+    async with gate:
+        transport = await transport_for(identity)
+    try:
+        client, events = (Client(Lane(transport, most), user_agent=USER_AGENT) for most in (WRITES, EVENTS))
+        kubelet = Kubelet(identity, client, events, runtime_for(identity, clock, rand), clock, rand)
+        nodes.kubelets[identity.name] = kubelet
+        await kubelet.run(gate)
+    finally:
+        await transport.aclose()
