@@ -1,0 +1,148 @@
+"""A node with the pods on it, summed up. Mirrors upstream framework/types.go NodeInfo.
+
+The cache changes its NodeInfos and gives each a new generation; a snapshot holds copies that are never changed.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from apiserver.apimachinery.objects import Object
+from controllers.scheduler.framework.pod_info import HOSTNAME, PodInfo
+from controllers.scheduler.framework.resources import Resource, amounts
+
+_generations = count(1)
+
+
+class ImageState:
+    """An image: its size, and on how many nodes it is."""
+
+    __slots__ = ("nodes", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.nodes = 0
+
+
+class NodeInfo:
+    """`node` is None for a node that is gone, or not seen yet, while pods are still counted on it."""
+
+    __slots__ = (
+        "affinity_pods",
+        "allocatable",
+        "anti_affinity_pods",
+        "claims",
+        "generation",
+        "images",
+        "labels",
+        "memo",
+        "name",
+        "node",
+        "non_zero_cpu",
+        "non_zero_memory",
+        "pods",
+        "ports",
+        "prefer_no_schedule",
+        "requested",
+        "taints",
+        "unschedulable",
+        "wide_anti_affinity",
+    )
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.node: Object | None = None
+        self.labels: dict[str, str] = {}
+        self.unschedulable = False
+        self.taints: list[dict[str, Any]] = []  # those that forbid: NoSchedule and NoExecute
+        self.prefer_no_schedule: list[dict[str, Any]] = []
+        self.allocatable = Resource()
+        self.images: dict[str, ImageState] = {}  # by name; shared by all nodes that have it
+        self.pods: dict[str, PodInfo] = {}  # by uid
+        self.affinity_pods: dict[str, PodInfo] = {}  # those with any term of (anti-)affinity
+        self.anti_affinity_pods: dict[str, PodInfo] = {}  # those with a required term of anti-affinity
+        self.wide_anti_affinity = 0  # how many of these reach beyond their node
+        self.requested = Resource()
+        self.non_zero_cpu = 0
+        self.non_zero_memory = 0
+        self.ports: dict[tuple[str, int], dict[str, int]] = {}  # (protocol, port) → addresses → how often
+        self.claims: dict[tuple[str, str], int] = {}  # PVCs in use
+        self.generation = next(_generations)
+        self.memo: dict[Any, Any] = {}  # what plugins counted on this node, while it stays as it is
+
+    def copy(self) -> NodeInfo:
+        """An independent copy with the same generation; objects within are shared, containers are not."""
+        made = NodeInfo.__new__(NodeInfo)
+        made.name, made.node, made.labels = self.name, self.node, self.labels
+        made.unschedulable, made.taints = self.unschedulable, self.taints
+        made.prefer_no_schedule, made.allocatable, made.images = self.prefer_no_schedule, self.allocatable, self.images
+        made.pods = self.pods.copy()
+        made.affinity_pods = self.affinity_pods.copy()
+        made.anti_affinity_pods = self.anti_affinity_pods.copy()
+        made.wide_anti_affinity = self.wide_anti_affinity
+        made.requested = self.requested.copy()
+        made.non_zero_cpu, made.non_zero_memory = self.non_zero_cpu, self.non_zero_memory
+        made.ports = {port: dict(addresses) for port, addresses in self.ports.items()}
+        made.claims = self.claims.copy()
+        made.generation = self.generation
+        made.memo = {}
+        return made
+
+    def set_node(self, node: Object) -> None:
+        spec, status = node.get("spec") or {}, node.get("status") or {}
+        self.node = node
+        self.name = node["metadata"]["name"]
+        self.labels = node["metadata"].get("labels") or {}
+        self.unschedulable = bool(spec.get("unschedulable"))
+        taints = spec.get("taints") or ()
+        self.taints = [t for t in taints if t.get("effect") in ("NoSchedule", "NoExecute")]
+        self.prefer_no_schedule = [t for t in taints if t.get("effect") == "PreferNoSchedule"]
+        self.allocatable = Resource(amounts(status.get("allocatable")))
+        self._changed()
+
+    def remove_node(self) -> None:
+        self.node = None
+        self._changed()
+
+    def add(self, pod: PodInfo) -> None:
+        self.pods[pod.uid] = pod
+        self._count(pod, 1)
+        if pod.has_affinity:
+            self.affinity_pods[pod.uid] = pod
+        if pod.anti_affinity:
+            self.anti_affinity_pods[pod.uid] = pod
+        self._changed()
+
+    def remove(self, uid: str) -> PodInfo | None:
+        pod = self.pods.pop(uid, None)
+        if pod is None:
+            return None
+        self._count(pod, -1)
+        self.affinity_pods.pop(uid, None)
+        self.anti_affinity_pods.pop(uid, None)
+        self._changed()
+        return pod
+
+    def _count(self, pod: PodInfo, sign: int) -> None:
+        self.requested.add(pod.requests, sign)
+        self.non_zero_cpu += sign * pod.non_zero_cpu
+        self.non_zero_memory += sign * pod.non_zero_memory
+        if pod.anti_affinity and any(term.topology_key != HOSTNAME for term in pod.anti_affinity):
+            self.wide_anti_affinity += sign
+        for address, protocol, number in pod.ports:
+            _bump(self.ports.setdefault((protocol, number), {}), address, sign)
+        for claim in pod.claims:
+            _bump(self.claims, (pod.namespace, claim), sign)
+
+    def _changed(self) -> None:
+        self.generation = next(_generations)
+        self.memo = {}
+
+
+def _bump(counts: dict[Any, int], key: Any, sign: int) -> None:
+    value = counts.get(key, 0) + sign
+    if value > 0:
+        counts[key] = value
+    else:
+        counts.pop(key, None)

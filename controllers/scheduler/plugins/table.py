@@ -1,0 +1,60 @@
+"""Every plugin by name, and the default profile: what is enabled, in this order, with these weights.
+
+Mirrors upstream apis/config/v1/default_plugins.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from controllers.scheduler.framework.interface import PluginFactory
+from controllers.scheduler.plugins.default_binder import DefaultBinder
+from controllers.scheduler.plugins.image_locality import ImageLocality
+from controllers.scheduler.plugins.node_affinity import NodeAffinity
+from controllers.scheduler.plugins.node_name import NodeName
+from controllers.scheduler.plugins.node_ports import NodePorts
+from controllers.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
+from controllers.scheduler.plugins.node_resources_fit import NodeResourcesFit
+from controllers.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from controllers.scheduler.plugins.priority_sort import PrioritySort
+from controllers.scheduler.plugins.scheduling_gates import SchedulingGates
+from controllers.scheduler.plugins.taint_toleration import TaintToleration
+
+# A plugin's weight counts where it scores; 0 where it does not.
+DEFAULT_PROFILE: tuple[tuple[str, int], ...] = (
+    ("SchedulingGates", 0),
+    ("PrioritySort", 0),
+    ("NodeName", 0),
+    ("NodeUnschedulable", 0),
+    ("TaintToleration", 3),
+    ("NodeAffinity", 2),
+    ("NodePorts", 0),
+    ("NodeResourcesFit", 1),
+    ("NodeResourcesBalancedAllocation", 1),
+    ("ImageLocality", 1),
+    ("DefaultBinder", 0),
+)
+
+PLUGINS: Mapping[str, type] = {
+    "SchedulingGates": SchedulingGates,
+    "PrioritySort": PrioritySort,
+    "NodeName": NodeName,
+    "NodeUnschedulable": NodeUnschedulable,
+    "TaintToleration": TaintToleration,
+    "NodeAffinity": NodeAffinity,
+    "NodePorts": NodePorts,
+    "NodeResourcesFit": NodeResourcesFit,
+    "NodeResourcesBalancedAllocation": NodeResourcesBalancedAllocation,
+    "ImageLocality": ImageLocality,
+    "DefaultBinder": DefaultBinder,
+}
+
+
+def factory(plugin: type) -> PluginFactory:
+    """Plugins that need neither arguments nor a handle are made without."""
+    if plugin.__init__ is object.__init__:  # type: ignore[misc]
+        return lambda args, handle: plugin()
+    return lambda args, handle: plugin(args, handle)
+
+
+REGISTRY: Mapping[str, PluginFactory] = {name: factory(plugin) for name, plugin in PLUGINS.items()}

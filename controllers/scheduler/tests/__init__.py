@@ -1,0 +1,1 @@
+"""Tests of the scheduler as a whole, and the world they are tested in."""
