@@ -21,7 +21,7 @@ class PodOptions:
     def __init__(
         self, old: Object | None = None, old_annotations: Mapping[str, str] | None = None, *, is_pod: bool = True
     ):
-        self._old = old
+        self.old = old
         self._old_annotations = old_annotations
         self.is_pod = is_pod
 
@@ -36,7 +36,7 @@ class PodOptions:
         from apiserver.api.podspec.quantities import quantity
         from apiserver.api.validation.resources import is_huge_page, is_page_multiple
 
-        for holder in [*all_containers(self._old or {}), self._old or {}]:
+        for holder in [*all_containers(self.old or {}), self.old or {}]:
             for side in ("limits", "requests"):
                 amounts = sub(holder, "resources", side)
                 for name in amounts:
@@ -46,11 +46,11 @@ class PodOptions:
 
     @cached_property
     def any_affinity_values(self) -> bool:
-        return any(_selector_problems(term) for term in _affinity_terms(self._old))
+        return any(_selector_problems(term) for term in _affinity_terms(self.old))
 
     @cached_property
     def any_node_affinity_values(self) -> bool:
-        terms = sub(self._old or {}, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+        terms = sub(self.old or {}, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
         return any(
             formats.label_value(value)
             for term in terms.get("nodeSelectorTerms") or ()
@@ -61,7 +61,7 @@ class PodOptions:
     @cached_property
     def any_spread_selector(self) -> bool:
         return any(
-            any(label_selector_errors(constraint.get("labelSelector"), "")) for constraint in _constraints(self._old)
+            any(label_selector_errors(constraint.get("labelSelector"), "")) for constraint in _constraints(self.old)
         )
 
     @cached_property
@@ -71,14 +71,14 @@ class PodOptions:
 
         return any(
             any(label_keys_errors("", c.get("matchLabelKeys") or (), (), c.get("labelSelector")))
-            for c in _constraints(self._old)
+            for c in _constraints(self.old)
         )
 
     @cached_property
     def any_token_path(self) -> bool:
         from apiserver.api.validation.pod.paths import local_path_errors
 
-        for volume in (self._old or {}).get("volumes") or ():
+        for volume in (self.old or {}).get("volumes") or ():
             for source in sub(volume, "projected").get("sources") or ():
                 token = source.get("serviceAccountToken")
                 if token is not None and any(local_path_errors(token.get("path") or "", "")):
@@ -89,7 +89,7 @@ class PodOptions:
     def any_host_sysctls(self) -> bool:
         from apiserver.api.validation.pod.security import host_sysctl_error
 
-        old = self._old or {}
+        old = self.old or {}
         sysctls = sub(old, "securityContext").get("sysctls") or ()
         return any(host_sysctl_error(s.get("name") or "", old, "") is not None for s in sysctls)
 
@@ -97,24 +97,24 @@ class PodOptions:
     def restart_in_init_resize(self) -> bool:
         return any(
             policy.get("restartPolicy") == "RestartContainer"
-            for container in (self._old or {}).get("initContainers") or ()
+            for container in (self.old or {}).get("initContainers") or ()
             if not is_sidecar(container)
             for policy in container.get("resizePolicy") or ()
         )
 
     @cached_property
     def devices_with_user_namespace(self) -> bool:
-        old = self._old or {}
+        old = self.old or {}
         return old.get("hostUsers") is False and any(c.get("volumeDevices") for c in all_containers(old))
 
     @cached_property
     def any_image_reference(self) -> bool:
-        volumes = (self._old or {}).get("volumes") or ()
+        volumes = (self.old or {}).get("volumes") or ()
         return any(v.get("image") is not None and not v["image"].get("reference") for v in volumes)
 
     @cached_property
     def sys_admin_without_escalation(self) -> bool:
-        for container in all_containers(self._old or {}):
+        for container in all_containers(self.old or {}):
             context = container.get("securityContext")
             if context is None or context.get("allowPrivilegeEscalation"):
                 continue
@@ -124,12 +124,12 @@ class PodOptions:
 
     @cached_property
     def host_network_with_user_namespace(self) -> bool:
-        old = self._old or {}
+        old = self.old or {}
         return bool(old.get("hostNetwork")) and old.get("hostUsers") is False
 
     @cached_property
     def comparing_tolerations(self) -> bool:
-        return any(t.get("operator") in ("Lt", "Gt") for t in (self._old or {}).get("tolerations") or ())
+        return any(t.get("operator") in ("Lt", "Gt") for t in (self.old or {}).get("tolerations") or ())
 
 
 def options_of(spec: Object, old_spec: Object | None, old_annotations: Mapping[str, str] | None) -> PodOptions:

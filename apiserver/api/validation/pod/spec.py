@@ -42,6 +42,7 @@ from apiserver.apimachinery.errors import (
     required,
     too_long,
 )
+from apiserver.apimachinery.faultless import Faultless
 from apiserver.apimachinery.object_meta import labels_errors
 from apiserver.apimachinery.objects import Object, annotations_of
 from apiserver.apimachinery.quantity import parse
@@ -55,8 +56,28 @@ MAX_NAMESERVERS, MAX_SEARCHES, MAX_SEARCH_CHARS = 3, 32, 2048  # libc's resolver
 MAX_HOSTNAME = 64
 
 
-def pod_spec_errors(spec: Object, path: str, options: PodOptions, pod: Object | None = None) -> Iterator[FieldError]:
+def pod_spec_errors(spec: Object, path: str, options: PodOptions, pod: Object | None = None) -> Sequence[FieldError]:
     """`pod` is the whole pod when the spec is one's own; templates leave it out."""
+    if not _stands_alone(spec):
+        return list(_spec_errors(spec, path, options, pod))
+    key = _FAULTLESS.key(spec, options.old, options.is_pod)
+    if key in _FAULTLESS:
+        return ()
+    found = list(_spec_errors(spec, path, options, pod))
+    if not found:
+        _FAULTLESS.add(key)
+    return found
+
+
+_FAULTLESS = Faultless()
+
+
+def _stands_alone(spec: Object) -> bool:
+    """Nothing in the spec is judged by the pod's metadata: names of generated claims, annotations of static pods."""
+    return not spec.get("resourceClaims") and not any("ephemeral" in volume for volume in spec.get("volumes") or ())
+
+
+def _spec_errors(spec: Object, path: str, options: PodOptions, pod: Object | None) -> Iterator[FieldError]:
     if spec.get("terminationGracePeriodSeconds") is None:
         yield required(f"{path}.terminationGracePeriodSeconds")
     volumes: dict[str, Object] = {}

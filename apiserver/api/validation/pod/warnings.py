@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from apiserver.api.podspec.containers import sub, with_paths
@@ -17,6 +17,7 @@ from apiserver.api.validation.pod.scheduling import PREFERRED, REQUIRED
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.addresses import ip_warnings
 from apiserver.apimachinery.errors import go_value
+from apiserver.apimachinery.faultless import Faultless
 from apiserver.apimachinery.objects import Object
 
 DEPRECATED_LABELS = {
@@ -48,18 +49,32 @@ DEPRECATED_VOLUMES = {
 NULL_SELECTOR = "a null labelSelector results in matching no pod"
 
 
-def pod_warnings(pod: Object) -> Iterator[str]:
+def pod_warnings(pod: Object) -> Sequence[str]:
     return spec_warnings(pod["spec"], pod["metadata"], "")
 
 
-def template_warnings(template: Object, path: str) -> Iterator[str]:
+def template_warnings(template: Object, path: str) -> Sequence[str]:
     """Of a pod template at `path`."""
     return spec_warnings(template.get("spec") or {}, template.get("metadata") or {}, path + ".")
 
 
-def spec_warnings(spec: Object, meta: Object, prefix: str) -> Iterator[str]:
+def spec_warnings(spec: Object, meta: Object, prefix: str) -> Sequence[str]:
     """`prefix` is "" for a pod, the template's path and a dot for a template."""
-    path, annotations = f"{prefix}spec", meta.get("annotations") or {}
+    annotations = meta.get("annotations") or {}
+    key = _FAULTLESS.key(spec, annotations, bool(prefix))
+    if key in _FAULTLESS:
+        return ()
+    found = list(_spec_warnings(spec, annotations, prefix))
+    if not found:
+        _FAULTLESS.add(key)
+    return found
+
+
+_FAULTLESS = Faultless()
+
+
+def _spec_warnings(spec: Object, annotations: Mapping[str, str], prefix: str) -> Iterator[str]:
+    path = f"{prefix}spec"
     yield from _label_warnings(spec, path)
     for key, message in DEPRECATED_ANNOTATIONS.items():
         if key in annotations:
@@ -161,7 +176,9 @@ def _seccomp_warning(prefix: str, key: str) -> str:
     return f'{prefix}metadata.annotations[{key}]: non-functional in v1.27+; use the "seccompProfile" field instead'
 
 
-def _container_warnings(spec: Object, container: Object, path: str, annotations: Object, prefix: str) -> Iterator[str]:
+def _container_warnings(
+    spec: Object, container: Object, path: str, annotations: Mapping[str, str], prefix: str
+) -> Iterator[str]:
     name, context = container.get("name") or "", sub(container, "securityContext")
     if context.get("seccompProfile") is None and SECCOMP_CONTAINER_ANNOTATION + name in annotations:
         yield _seccomp_warning(prefix, SECCOMP_CONTAINER_ANNOTATION + name)
