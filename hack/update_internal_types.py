@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Write apiserver/generated/pod_spec_types.json: how Go's internal PodSpec prints as JSON.
+"""Write apiserver/generated/internal_types.json: how Go's internal types print as JSON.
 
-A refused update of a pod shows a diff of upstream's *internal* types: Go's field names, all of them, in their order. This
-reads the struct declarations under pkg/apis/core (internal) and k8s.io/api/core/v1 (wire names) of the pinned module.
+A refused update of a pod shows a diff of upstream's *internal* types, and so does the value of a field that may not change:
+Go's field names, all of them, in their order. This reads the struct declarations under pkg/apis (internal) and k8s.io/api
+(wire names) of the pinned module.
 Format: type → list of [Go name, wire name, type], an embedded struct has the Go name "".
 """
 
@@ -14,9 +15,14 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "apiserver" / "generated" / "pod_spec_types.json"
+TARGET = ROOT / "apiserver" / "generated" / "internal_types.json"
 VERSION = "1.37.2"
-START = ("PodSpec", "EphemeralContainer", "PersistentVolumeSource")
+# group → the types that errors show; what they refer to comes along
+START = {
+    "core": ("PodSpec", "PodTemplateSpec", "EphemeralContainer", "PersistentVolumeClaim", "PersistentVolumeSource"),
+    "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetUpdateStrategy"),
+    "batch": ("PodFailurePolicy", "SuccessPolicy", "UncountedTerminatedPods"),
+}
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 _NAMED = re.compile(r"^type (\w+) ([\w.\[\]*]+)$|^\t(\w+) ([a-z]\w*)$", re.MULTILINE)
@@ -57,12 +63,12 @@ def resolve(kind: str, named: dict[str, str]) -> str:
     return kind[: len(kind) - len(base)] + named.get(base, base)
 
 
-def main() -> None:
-    internal = module_directory(f"k8s.io/kubernetes@v{VERSION}") / "pkg/apis/core/types.go"
-    wire_file = module_directory(f"k8s.io/api@v0.{VERSION.partition('.')[2]}") / "core/v1/types.go"
+def collect(group: str, out: dict[str, list[list[str]]]) -> None:
+    """The types of one group, in their order of discovery."""
+    internal = module_directory(f"k8s.io/kubernetes@v{VERSION}") / f"pkg/apis/{group}/types.go"
+    wire_file = module_directory(f"k8s.io/api@v0.{VERSION.partition('.')[2]}") / f"{group}/v1/types.go"
     types, wire, named = structs(internal), structs(wire_file), scalars(internal)
-    out: dict[str, list[list[str]]] = {}
-    waiting = list(START)
+    waiting = list(START[group])
     while waiting:
         name = waiting.pop()
         if name in out or name not in types:
@@ -74,6 +80,12 @@ def main() -> None:
             rows.append([go, names.get(go) or go[:1].lower() + go[1:], kind])
             waiting.append(kind.lstrip("*[]"))
         out[name] = rows
+
+
+def main() -> None:
+    out: dict[str, list[list[str]]] = {}
+    for group in START:
+        collect(group, out)
     lines = [f"{json.dumps(name)}:{json.dumps(out[name], separators=(',', ':'))}" for name in sorted(out)]
     TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -13,16 +13,15 @@ from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_up
 from apiserver.api.validation.pod.options import PodOptions
 from apiserver.api.validation.pod.template import template_options
 from apiserver.api.validation.pod.warnings import template_warnings
+from apiserver.api.validation.workloads import collision_errors, counts_errors
 from apiserver.apimachinery import formats, labels
 from apiserver.apimachinery.errors import FieldError
-from apiserver.apimachinery.object_meta import non_negative
 from apiserver.apimachinery.objects import Object, get, name_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Subresource
 from apiserver.registry.scale import scale_subresource
 
 NONE = "<none>"
-CONDITION_STATUSES = ("False", "True", "Unknown")
 
 
 class TemplateStrategy(KindStrategy):
@@ -71,22 +70,41 @@ class TemplateStrategy(KindStrategy):
         if template is not None:
             yield from template_warnings(template, ".".join(self.template_path))
 
+    def validate(self, ctx: Context, obj: Object) -> Iterable[FieldError]:
+        return self.spec_errors(obj, None)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        """Upstream does not look at the name again."""
+        yield from metadata_update_errors(obj, old)
+        yield from self.spec_errors(obj, old)
+
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterable[FieldError]:
+        """What is wrong with the rest of an object; `old` is the stored one on update."""
+        return ()
+
     def pod_options(self, old: Object | None) -> PodOptions:
         """What the validation of the template lets pass; `old` is the stored object."""
         return template_options(self.template_of(old) if old is not None else None)
 
 
 class ReplicasStatusStrategy(KindStatusStrategy):
-    """`/status` of a kind that counts pods: none of `counts` may be negative."""
+    """`/status` of a kind that counts pods: none of `counts` may be negative, those `within` not more than replicas."""
 
-    def __init__(self, parent: KindStrategy, counts: tuple[str, ...]) -> None:
+    def __init__(
+        self, parent: KindStrategy, counts: tuple[str, ...], within: tuple[str, ...] = (), ready: str = "readyReplicas"
+    ) -> None:
         super().__init__(parent)
         self.counts = counts
+        self.within = within
+        self.ready = ready if within else ""
 
-    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)
-        for field in self.counts:
-            yield from non_negative(get(obj, "status", field, default=0), f"status.{field}")
+        yield from self.counts_errors(obj)
+        yield from collision_errors(obj, old)
+
+    def counts_errors(self, obj: Object) -> Iterator[FieldError]:
+        return counts_errors(obj["status"], self.counts, self.within, self.ready)
 
 
 def drop_disabled_template_fields(template: Object | None, old: Object | None) -> None:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from apiserver.api.columns import AGE, NAME
-from apiserver.api.strategy import KindStrategy
+from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.apimachinery.errors import FieldError, required
 from apiserver.apimachinery.gvk import GroupVersion
+from apiserver.apimachinery.object_meta import immutable, non_negative
 from apiserver.apimachinery.objects import Object, controller_of
+from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
 
 
 class ControllerRevisionStrategy(KindStrategy):
-    """Mirrors upstream registry/apps/controllerrevision."""
+    """Mirrors upstream registry/apps/controllerrevision. The data are for good, their number may change."""
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        yield from non_negative(obj.get("revision") or 0, "revision")
+        if obj.get("data") is None:
+            yield required("data", "data is mandatory")
+        elif not isinstance(obj["data"], dict):
+            yield required("data", "data must be a valid JSON object")
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from self.metadata_errors(obj)
+        yield from non_negative(obj.get("revision") or 0, "revision")
+        yield from immutable(obj.get("data"), old.get("data"), "data")
 
 
 def _controller_cell(obj: Object, now: float) -> str:

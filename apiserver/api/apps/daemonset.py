@@ -13,6 +13,21 @@ from apiserver.api.templates import (
     labels_text,
     selector_cell,
 )
+from apiserver.api.validation.int_or_percent import int_or_percent_errors, over_100_percent_errors
+from apiserver.api.validation.internal import internal
+from apiserver.api.validation.label_selectors import has_invalid_values, label_selector_errors
+from apiserver.api.validation.pod.template import template_errors
+from apiserver.api.validation.workloads import (
+    amount,
+    empty_selector_errors,
+    go_int64,
+    immutable_selector,
+    long_running_errors,
+    optional_non_negative,
+    parsed_selector,
+    selected_errors,
+)
+from apiserver.apimachinery.errors import FieldError, bad_request, invalid, not_supported, required
 from apiserver.apimachinery.objects import Object, annotations_of, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
@@ -28,7 +43,9 @@ COUNTS = (
     "updatedNumberScheduled",
     "numberAvailable",
     "numberUnavailable",
+    "collisionCount",
 )
+STRATEGIES = ("RollingUpdate", "OnDelete")
 
 
 class DaemonSetStrategy(TemplateStrategy):
@@ -57,9 +74,54 @@ class DaemonSetStrategy(TemplateStrategy):
         if template_generation(obj) != template_generation(old):
             yield from self.template_warnings(obj)
 
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
+        spec, options = obj["spec"], self.pod_options(old)
+        selector, path = spec.get("selector"), "spec.selector"
+        any_values = False
+        if old is not None:
+            yield from immutable_selector(selector, old["spec"].get("selector"), path)
+            any_values = options.any_affinity_values or has_invalid_values(old["spec"].get("selector"))
+        yield from label_selector_errors(selector, path, any_values=any_values)
+        parsed = parsed_selector(selector)
+        if parsed is not None:
+            yield from selected_errors(parsed, spec["template"], "spec.template")
+        if selector is not None:
+            yield from empty_selector_errors(selector, path, "daemonset")
+        yield from template_errors(spec["template"], "spec.template", options)
+        yield from long_running_errors(spec["template"], "spec.template", "DaemonSet")
+        yield from optional_non_negative(spec, ("minReadySeconds",), "spec")
+        yield from _update_strategy_errors(spec.get("updateStrategy") or {}, "spec.updateStrategy")
+        yield from optional_non_negative(spec, ("revisionHistoryLimit",), "spec")
+
+
+def _update_strategy_errors(strategy: Object, path: str) -> Iterator[FieldError]:
+    kind = strategy.get("type") or ""
+    if kind not in STRATEGIES:
+        yield not_supported(path, internal(strategy, "DaemonSetUpdateStrategy"), STRATEGIES)
+    elif kind == "RollingUpdate":
+        yield from _rolling_errors(strategy["rollingUpdate"], f"{path}.rollingUpdate")
+
+
+def _rolling_errors(rolling: Object, path: str) -> Iterator[FieldError]:
+    """Exactly one of surge and unavailability."""
+    unavailable, surge = rolling.get("maxUnavailable") or 0, rolling.get("maxSurge") or 0
+    for errors in (int_or_percent_errors, over_100_percent_errors):
+        yield from errors(unavailable, f"{path}.maxUnavailable")
+        yield from errors(surge, f"{path}.maxSurge")
+    if amount(unavailable) and amount(surge):
+        yield invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+    elif not amount(unavailable) and not amount(surge):
+        yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+
 
 def template_generation(obj: Object) -> int:
-    return int(annotations_of(obj).get(TEMPLATE_GENERATION) or 0)
+    annotations = annotations_of(obj)
+    if TEMPLATE_GENERATION not in annotations:
+        return 0
+    try:
+        return go_int64(annotations[TEMPLATE_GENERATION])
+    except ValueError as e:
+        raise bad_request(f'DaemonSet in version "v1" cannot be handled as a DaemonSet: {e}') from None
 
 
 def _set_template_generation(obj: Object, generation: int) -> None:

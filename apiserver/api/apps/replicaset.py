@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.templates import (
     ReplicasStatusStrategy,
@@ -11,10 +13,25 @@ from apiserver.api.templates import (
     selector_cell,
     template_scale,
 )
+from apiserver.api.validation.workloads import (
+    immutable_selector,
+    optional_non_negative,
+    readable_selector_errors,
+    required_selector_errors,
+)
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
-COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+COUNTS = (
+    "replicas",
+    "fullyLabeledReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "observedGeneration",
+    "terminatingReplicas",
+)
+WITHIN = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
 
 
 class ReplicaSetStrategy(TemplateStrategy):
@@ -27,6 +44,14 @@ class ReplicaSetStrategy(TemplateStrategy):
         super().default(obj)
         if obj["spec"].get("replicas") is None:
             obj["spec"]["replicas"] = 1
+
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
+        spec = obj["spec"]
+        yield from optional_non_negative(spec, ("replicas", "minReadySeconds"), "spec")
+        yield from required_selector_errors(spec.get("selector"), "spec.selector", "deployment")
+        yield from readable_selector_errors(spec, self.pod_options(old))
+        if old is not None:
+            yield from immutable_selector(spec.get("selector"), old["spec"].get("selector"), "spec.selector")
 
 
 STRATEGY = ReplicaSetStrategy()
@@ -45,7 +70,7 @@ RESOURCE = Resource(
     },
     subresources=(
         template_scale(),
-        Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS)),
+        Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS, WITHIN)),
     ),
     columns=(
         NAME,

@@ -10,10 +10,9 @@ from apiserver.api.podspec.quantities import round_list
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy
 from apiserver.api.validation.claim_updates import claim_status_errors, claim_update_errors
 from apiserver.api.validation.label_selectors import label_selector_errors
-from apiserver.api.validation.volume_claims import claim_spec_errors
-from apiserver.apimachinery.errors import FieldError, go_value
+from apiserver.api.validation.volume_claims import claim_spec_errors, claim_spec_warnings
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object, annotations_of, get, name_of
-from apiserver.apimachinery.quantity import parse
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
@@ -60,11 +59,7 @@ class ClaimStrategy(KindStrategy):
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         if CLASS_ANNOTATION in annotations_of(obj):
             yield f"metadata.annotations[{CLASS_ANNOTATION}]: {CLASS_DEPRECATED}"
-        for side in ("requests", "limits"):
-            amount = get(obj, "spec", "resources", side, "storage")
-            if amount is not None and parse(amount).milli_value % 1000:
-                path = f"spec.resources.{side}[storage]"
-                yield f"{path}: fractional byte value {go_value(amount)} is invalid, must be an integer"
+        yield from claim_spec_warnings(obj.get("spec") or {}, "spec")
 
     def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[str]:
         return self.warnings_on_create(ctx, obj)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from apiserver.api.columns import NAME
 from apiserver.api.templates import TemplateStrategy, container_columns, labels_text
+from apiserver.api.validation.pod.template import template_errors
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.resource import Column, Resource, ServedVersion
 
@@ -19,6 +22,9 @@ class PodTemplateStrategy(TemplateStrategy):
 
     def spec_of(self, obj: Object) -> Any:
         return obj.get("template")
+
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
+        return template_errors(obj["template"], "template", self.pod_options(old))
 
 
 RESOURCE = Resource(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.templates import (
     ReplicasStatusStrategy,
@@ -10,12 +12,17 @@ from apiserver.api.templates import (
     count_cell,
     labels_text,
 )
+from apiserver.api.validation.workloads import optional_non_negative, replica_template_errors
 from apiserver.apimachinery import labels
+from apiserver.apimachinery.errors import FieldError, required
 from apiserver.apimachinery.objects import Object, copy, get, labels_of
+from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 from apiserver.registry.scale import scale_subresource
 
 COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+WITHIN = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+NAME_FIELD = "metadata.name"
 
 
 class ReplicationControllerStrategy(TemplateStrategy):
@@ -37,6 +44,34 @@ class ReplicationControllerStrategy(TemplateStrategy):
         if spec.get("replicas") is None:
             spec["replicas"] = 1
 
+    def metadata_errors(self, obj: Object) -> Iterator[FieldError]:
+        """Names come later: upstream checks them by declaration, and says so after everything else."""
+        return (e for e in super().metadata_errors(obj) if not _is_declared(e))
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        yield from super().validate(ctx, obj)
+        yield from (e for e in super().metadata_errors(obj) if _is_declared(e))
+        yield from optional_non_negative(obj["spec"], ("replicas", "minReadySeconds"), "spec")
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from super().validate_update(ctx, obj, old)
+        changed = tuple(f for f in ("replicas", "minReadySeconds") if obj["spec"].get(f) != old["spec"].get(f))
+        yield from optional_non_negative(obj["spec"], changed, "spec")
+
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
+        selector, template, path = obj["spec"].get("selector"), obj["spec"].get("template"), "spec.template"
+        if not selector:
+            yield required("spec.selector")
+        if template is None:
+            yield required(path)
+            return
+        parsed = labels.from_set(selector)
+        yield from replica_template_errors(parsed, template, path, self.pod_options(old), "ReplicationController")
+
+
+def _is_declared(error: FieldError) -> bool:
+    return error.field == NAME_FIELD and error.reason == "FieldValueInvalid"
+
 
 STRATEGY = ReplicationControllerStrategy()
 RESOURCE = Resource(
@@ -53,7 +88,7 @@ RESOURCE = Resource(
     selectable={"status.replicas": lambda obj: str(get(obj, "status", "replicas", default=0))},
     subresources=(
         scale_subresource(lambda obj: str(labels.from_set(get(obj, "spec", "selector")))),
-        Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS)),
+        Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS, WITHIN)),
     ),
     columns=(
         NAME,

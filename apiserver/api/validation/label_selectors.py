@@ -45,3 +45,9 @@ def requirement_errors(
         for i, value in enumerate(values):
             for message in label_value(value):
                 yield invalid(f"{path}.values[{i}]", value, message)
+
+
+def has_invalid_values(selector: Object | None) -> bool:
+    """Upstream LabelSelectorHasInvalidLabelValue."""
+    expressions = (selector or {}).get("matchExpressions") or ()
+    return any(any(label_value(value)) for expression in expressions for value in expression.get("values") or ())

@@ -8,7 +8,7 @@ from apiserver.api.podspec.containers import sub
 from apiserver.api.validation.label_selectors import label_selector_errors
 from apiserver.api.validation.resources import positive_quantity, quantity_value_errors
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, not_supported, required
+from apiserver.apimachinery.errors import FieldError, field_forbidden, go_value, invalid, not_supported, required
 from apiserver.apimachinery.object_meta import annotations_errors, labels_errors
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.quantity import parse
@@ -66,6 +66,15 @@ def claim_spec_errors(
     name = spec.get("volumeAttributesClassName")
     for message in formats.dns1123_subdomain(name) if name else ():
         yield invalid(f"{path}.volumeAttributesClassName", name, message)
+
+
+def claim_spec_warnings(spec: Object, path: str) -> Iterator[str]:
+    """Upstream GetWarningsForPersistentVolumeClaimSpec."""
+    for side in ("requests", "limits"):
+        amount = sub(spec, "resources", side).get("storage")
+        if amount is not None and parse(amount).milli_value % 1000:
+            here = f"{path}.resources.{side}[storage]"
+            yield f"{here}: fractional byte value {go_value(amount)} is invalid, must be an integer"
 
 
 def _storage_errors(spec: Object, path: str) -> Iterator[FieldError]:
