@@ -75,6 +75,11 @@ def invalid(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, _with_detail(f"Invalid value: {go_value(value)}", detail))
 
 
+def invalid_omitted(field: str, detail: str) -> FieldError:
+    """A bad value that is not shown (upstream field.OmitValueType)."""
+    return FieldError("FieldValueInvalid", field, f"Invalid value: {detail}")
+
+
 def type_invalid(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueTypeInvalid", field, _with_detail(f"Invalid value: {go_value(value)}", detail))
 

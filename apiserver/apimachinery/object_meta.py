@@ -6,6 +6,7 @@ adds what pkg/apis/core/validation asks of finalizer names, for the built-in kin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ NOT_NEGATIVE = "must be greater than or equal to 0"
 MAX_ANNOTATIONS = 256 * 1024  # bytes of keys and values together
 MAX_FIELD_MANAGER = 128
 MAX_SUBRESOURCE = 256
+_HTTP_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
@@ -227,6 +229,21 @@ def field_manager_errors(manager: str, path: str) -> Iterator[FieldError]:
         if not char.isprintable():
             yield invalid(path, manager, f"invalid character U+{ord(char):04X} (at position {position})")
         position += formats.byte_length(char)
+
+
+def domain_prefixed_path_errors(value: str, path: str) -> Iterator[FieldError]:
+    """`acme.io/foo` (upstream util/validation IsDomainPrefixedPath)."""
+    if not value:
+        yield required(path)
+        return
+    host, _, rest = value.partition("/")
+    if not host or not rest:
+        yield invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+        return
+    for message in formats.dns1123_subdomain(host):
+        yield invalid(path, host, message)
+    if not _HTTP_PATH.fullmatch(rest):
+        yield invalid(path, rest, formats.regex_error("Invalid path", _HTTP_PATH.pattern))
 
 
 def immutable(value: Any, old: Any, path: str) -> Iterator[FieldError]:

@@ -48,6 +48,10 @@ class Deleter:
 
     async def delete(self, ctx: Context, name: str, options: Object, *, validate: Validate | None = None) -> Deletion:
         """`options` are DeleteOptions; `gracePeriodSeconds` may be set in them."""
+        ctx.warnings.extend(self.resource.strategy.warnings_on_delete(options))
+        return await self._delete(ctx, name, options, validate)
+
+    async def _delete(self, ctx: Context, name: str, options: Object, validate: Validate | None) -> Deletion:
         key = storage_key(self.resource, ctx, name)
         asked = dict(options.get("preconditions") or {})
 
@@ -208,6 +212,7 @@ class Deleter:
         self, ctx: Context, options: Object, list_options: ListOptions, *, validate: Validate | None = None
     ) -> Listing:
         """Delete what the list options select and answer with it, as it was. Not atomic; what is gone already is fine."""
+        ctx.warnings.extend(self.resource.strategy.warnings_on_delete(options))
         limited = list_options.limit > 0
         page = await self._list(ctx, replace(list_options, limit=list_options.limit or COLLECTION_PAGE))
         first, records = page, list(page.records)
@@ -222,7 +227,7 @@ class Deleter:
 
     async def _delete_one(self, ctx: Context, record: Record, options: Object, validate: Validate | None) -> None:
         try:
-            await self.delete(ctx, record.name, options, validate=validate)
+            await self._delete(ctx, record.name, options, validate)
         except StatusError as e:
             if e.reason != "NotFound":
                 raise

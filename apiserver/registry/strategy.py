@@ -6,7 +6,7 @@ Mirrors upstream registry/rest (RESTCreateStrategy, RESTUpdateStrategy, RESTDele
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apiserver.apimachinery import formats
@@ -93,6 +93,10 @@ class Strategy:
 
     def check_delete(self, ctx: Context, obj: Object) -> None:
         """Raise the StatusError for an object that must not be deleted; asked before anything else is."""
+
+    def warnings_on_delete(self, options: Mapping[str, Any]) -> Iterable[str]:
+        """Warnings for a DELETE with these DeleteOptions, of one object or of a collection."""
+        return ()
 
     def terminate(self, ctx: Context, obj: Object, options: dict[str, Any]) -> bool:
         """Handle a DELETE by changing `obj` in place (namespaces: phase Terminating). True: `obj` is stored and stays;

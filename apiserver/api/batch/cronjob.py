@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from apiserver.api.batch.defaults import default_job_template
 from apiserver.api.batch.job import drop_disabled_job_fields
+from apiserver.api.batch.validation import bare_job_spec_errors
 from apiserver.api.batch.warnings import job_spec_warnings
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStatusStrategy
 from apiserver.api.templates import NONE, TemplateStrategy, container_columns, label_selector_text
-from apiserver.apimachinery.objects import Object, get
+from apiserver.api.validation.internal import label_selector
+from apiserver.api.validation.pod.options import PodOptions
+from apiserver.api.validation.workloads import optional_non_negative
+from apiserver.apimachinery import cron
+from apiserver.apimachinery.errors import FieldError, invalid, not_supported, required
+from apiserver.apimachinery.objects import Object, get, name_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Since, Subresource
 
+MAX_NAME = 52  # of 63 characters of a Job's name, 11 tell the time
+CONCURRENCY = ("Allow", "Forbid", "Replace")
+# https://data.iana.org/time-zones/theory.html#naming
+_ZONE_PART = re.compile(r"[A-Za-z.\-_0-9+]{1,14}")
 DEFAULTS = {"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}
 
 
@@ -40,6 +51,19 @@ class CronJobStrategy(TemplateStrategy):
         drop_disabled_job_fields(_job_spec(obj), _job_spec(old))
         super().prepare_for_update(ctx, obj, old)
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        yield from super().validate(ctx, obj)
+        yield from _schedule_missing_errors(obj, None)
+        if len(name_of(obj)) > MAX_NAME:
+            yield invalid("metadata.name", name_of(obj), f"must be no more than {MAX_NAME} characters")
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from super().validate_update(ctx, obj, old)
+        yield from _schedule_missing_errors(obj, old)
+
+    def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
+        return cronjob_spec_errors(obj["spec"], old and old["spec"], self.pod_options(old))
+
     def template_warnings(self, obj: Object) -> Iterator[str]:
         return job_spec_warnings(_job_spec(obj), "spec.jobTemplate.spec")
 
@@ -50,6 +74,65 @@ class CronJobStrategy(TemplateStrategy):
                 "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see "
                 "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
             )
+
+
+def cronjob_spec_errors(spec: Object, old: Object | None, options: PodOptions) -> Iterator[FieldError]:
+    """Upstream validateCronJobSpec."""
+    old_schedule = (old or {}).get("schedule") or ""
+    if spec.get("schedule"):
+        yield from _schedule_errors(spec["schedule"], spec.get("timeZone"), "TZ" in old_schedule)
+    yield from optional_non_negative(spec, ("startingDeadlineSeconds",), "spec")
+    if old is None or old.get("timeZone") != spec.get("timeZone"):
+        yield from _time_zone_errors(spec.get("timeZone"), "spec.timeZone")
+    policy = spec.get("concurrencyPolicy") or ""
+    if policy not in CONCURRENCY:
+        yield not_supported("spec.concurrencyPolicy", policy, CONCURRENCY)
+    job, path = spec["jobTemplate"].get("spec") or {}, "spec.jobTemplate.spec"
+    yield from bare_job_spec_errors(job, path, options)
+    if job.get("selector") is not None:
+        yield invalid(f"{path}.selector", label_selector(job["selector"]), "`selector` will be auto-generated")
+    if job.get("manualSelector"):
+        yield not_supported(f"{path}.manualSelector", True, ("nil", "false"))
+    yield from optional_non_negative(spec, ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"), "spec")
+
+
+def _schedule_missing_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:
+    """Upstream checks this by declaration: after everything else, and not again what has not changed."""
+    if not obj["spec"].get("schedule") and (old is None or old["spec"].get("schedule")):
+        yield required("spec.schedule")
+
+
+def _schedule_errors(schedule: str, zone: str | None, zone_allowed: bool) -> Iterator[FieldError]:
+    path = "spec.schedule"
+    try:
+        cron.parse(schedule)
+    except cron.CronError as e:
+        yield invalid(path, schedule, str(e))
+    if "TZ" not in schedule:
+        return
+    if not zone_allowed:
+        yield invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    elif zone is not None:
+        yield invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
+
+
+def _time_zone_errors(zone: str | None, path: str) -> Iterator[FieldError]:
+    if zone is None:
+        return
+    if not zone:
+        yield invalid(path, zone, "timeZone must be nil or non-empty string")
+        return
+    for part in zone.split("/"):
+        if part in (".", "..") or part.startswith("-") or not _ZONE_PART.fullmatch(part):
+            yield invalid(path, zone, f"unknown time zone {zone}")
+            return
+    if zone.lower() == "local":
+        message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        yield invalid(path, zone, message)
+    try:
+        cron.load_zone(zone)
+    except ValueError as e:
+        yield invalid(path, zone, str(e))
 
 
 def _job_spec(obj: Object) -> Object:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.api.batch.defaults import default_job_spec, default_job_template
+from apiserver.api.batch.labels import CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME
+from apiserver.api.batch.status_validation import job_status_errors
+from apiserver.api.batch.validation import (
+    generated_selector_errors,
+    host_name_errors,
+    job_spec_errors,
+    job_update_errors,
+)
 from apiserver.api.batch.warnings import job_spec_warnings
 from apiserver.api.columns import AGE, NAME
-from apiserver.api.strategy import KindStatusStrategy
+from apiserver.api.strategy import KindStatusStrategy, metadata_update_errors
 from apiserver.api.templates import TemplateStrategy, container_columns, selector_cell
+from apiserver.api.validation.label_selectors import has_invalid_values
 from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.duration import human
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object, copy, get, labels_of, name_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Since, Subresource
 
-LEGACY_JOB_NAME, JOB_NAME = "job-name", "batch.kubernetes.io/job-name"
-LEGACY_CONTROLLER_UID, CONTROLLER_UID = "controller-uid", "batch.kubernetes.io/controller-uid"
 # The status a condition stands for, the weightiest first; a deletion comes after FAILED.
 ENDS = (("Complete", "Complete"), ("Failed", "Failed"))
+ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 STATES = ("Suspended", "FailureTarget", "SuccessCriteriaMet")
 
 
@@ -47,6 +59,21 @@ class JobStrategy(TemplateStrategy):
         drop_disabled_job_fields(obj["spec"], old["spec"])
         super().prepare_for_update(ctx, obj, old)
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        yield from generated_selector_errors(obj)
+        yield from job_spec_errors(obj["spec"], "spec", self.pod_options(None))
+        yield from host_name_errors(obj)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        options = self.pod_options(old)
+        any_values = options.any_affinity_values or has_invalid_values(old["spec"].get("selector"))
+        yield from job_update_errors(obj, old, options, any_values=any_values)
+
+    def warnings_on_delete(self, options: Mapping[str, Any]) -> Iterator[str]:
+        if options.get("propagationPolicy") is None and options.get("orphanDependents") is None:
+            yield ORPHANS
+
     def template_warnings(self, obj: Object) -> Iterator[str]:
         return job_spec_warnings(obj["spec"], "spec")
 
@@ -71,7 +98,11 @@ def _generate_selector(obj: Object) -> None:
 
 
 class JobStatusStrategy(KindStatusStrategy):
-    """`/status`: what the controller writes."""
+    """`/status`: what the controller writes, ours or another one."""
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from job_status_errors(obj, old)
 
 
 def _has_condition(obj: Object, kind: str) -> bool:
