@@ -8,6 +8,7 @@ from controllers.framework.context import Context
 from controllers.framework.manager import Loop
 from controllers.loops import (
     certificates,
+    cronjob,
     deployment,
     endpoints,
     garbage_collector,
@@ -30,6 +31,7 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "job-controller": job.build,
     "deployment-controller": deployment.build,
     "replicaset-controller": replicaset.build,
+    "cronjob-controller": cronjob.build,
     "certificatesigningrequest-signing-controller": certificates.build_signing,
     "certificatesigningrequest-approving-controller": certificates.build_approving,
     "certificatesigningrequest-cleaner-controller": certificates.build_cleaner,
