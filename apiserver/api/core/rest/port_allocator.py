@@ -6,6 +6,7 @@ is taken (pkg/registry/core/service/portallocator, allocator.AllocationBitmap).
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -30,21 +31,32 @@ class PortAllocator:
         self._storage = dependencies.storage
         self._rand = dependencies.rand
         self._first, self._last = dependencies.service_node_ports
+        # One writer at a time, as upstream's etcd allocator: only other servers are left to race with.
+        self._writing = asyncio.Lock()
 
     async def _change(self, change: Callable[[int], tuple[int, T]], *, dry_run: bool) -> T:
         """Read the bitmap, let `change` make the next one, and write it unless somebody else did meanwhile."""
-        for _ in range(TRIES):
-            found = (await self._storage.get(KEY)).item
-            bits = self._decode(found.value) if found is not None else 0
-            changed, result = change(bits)
-            if dry_run or changed == bits:
-                return result
-            try:
-                await self._storage.put(KEY, self._encode(changed), expected=found.revision if found else 0)
-            except (Conflict, KeyExists, KeyNotFound):
-                continue
-            return result
+        if dry_run:
+            return change((await self._read())[0])[1]
+        async with self._writing:
+            for _ in range(TRIES):
+                bits, revision = await self._read()
+                changed, result = change(bits)
+                if changed == bits or await self._write(changed, revision):
+                    return result
         raise AllocationError("could not allocate ports: too many concurrent changes")
+
+    async def _read(self) -> tuple[int, int]:
+        """The bitmap and its revision, 0 before the first write."""
+        found = (await self._storage.get(KEY)).item
+        return (self._decode(found.value), found.revision) if found is not None else (0, 0)
+
+    async def _write(self, bits: int, expected: int) -> bool:
+        try:
+            await self._storage.put(KEY, self._encode(bits), expected=expected)
+        except (Conflict, KeyExists, KeyNotFound):
+            return False
+        return True
 
     def _decode(self, value: bytes) -> int:
         return int.from_bytes(base64.b64decode(orjson.loads(value).get("data") or ""), "big")
