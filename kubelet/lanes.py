@@ -18,7 +18,7 @@ class Lane:
     async def send(
         self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> TransportResponse:
-        if "watch=True" in target or "watch=true" in target:
+        if "watch=true" in target:
             return await self._transport.send(method, target, headers=headers, body=body)
         async with self._free:
             return await self._transport.send(method, target, headers=headers, body=body)

@@ -74,11 +74,12 @@ class Nodes:
     """The nodes of this process, by name."""
 
     kubelets: dict[str, Kubelet] = field(default_factory=dict)
+    registered: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def wait_registered(self) -> None:
         """Return when every node is known to the API server."""
-        for kubelet in self.kubelets.values():
-            await kubelet.registered.wait()
+        for event in self.registered.values():
+            await event.wait()
 
 
 async def run(
@@ -120,13 +121,15 @@ async def running(
     """The nodes at work; they stop when the block is left."""
     nodes = nodes if nodes is not None else Nodes()
     tasks, gate = TaskOwner("kubelets"), asyncio.Semaphore(AT_ONCE)
+    identities = options.identities()
+    nodes.registered |= {identity.name: asyncio.Event() for identity in identities}
     try:
         started = [
             tasks.create_task(
                 _run_node(identity, transport_for, clock, Random(rand.getrandbits(64)), runtime_for, nodes, gate),
                 name=f"kubelet-{identity.name}",
             )
-            for identity in options.identities()
+            for identity in identities
         ]
         yield Running(nodes, started)
     finally:
@@ -148,6 +151,6 @@ async def _run_node(
         client, events = (Client(Lane(transport, most), user_agent=USER_AGENT) for most in (WRITES, EVENTS))
         kubelet = Kubelet(identity, client, events, runtime_for(identity, clock, rand), clock, rand)
         nodes.kubelets[identity.name] = kubelet
-        await kubelet.run(gate)
+        await kubelet.run(gate, nodes.registered[identity.name])
     finally:
         await transport.aclose()

@@ -58,17 +58,16 @@ class Kubelet:
         self.workers = PodWorkers(self._sync, rand, clock.now, self._finished)
         self.node_status = NodeStatus(context, identity)
         self._lease = LeaseHeartbeat(context)
-        self.registered = asyncio.Event()
         self._tasks = TaskOwner(f"kubelet {identity.name}")
 
-    async def run(self, gate: asyncio.Semaphore) -> None:
-        """Work until cancelled. `gate` lets so many nodes of the process register at once."""
+    async def run(self, gate: asyncio.Semaphore, registered: asyncio.Event) -> None:
+        """Work until cancelled. `gate` lets so many nodes of the process register at once; `registered` is set then."""
         self.context.runtime_name = (await self.context.runtime.version()).name
         try:
             self.context.node_event(NORMAL, "Starting", "Starting kubelet.")
             async with gate:
                 await self.node_status.register()
-            self.registered.set()
+            registered.set()
             name, client = self.identity.name, self.context.client
             node = Reflector(
                 client.resource(NODES), self.node_status, self.context.rand, field_selector=f"metadata.name={name}"

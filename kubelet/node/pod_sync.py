@@ -9,7 +9,8 @@ from apiserver.apimachinery.objects import Object
 from kubelet.node import conditions, facts, runtime_status
 from kubelet.node.actions import Resizes
 from kubelet.node.api_status import Eviction, View, Waiting, generate
-from kubelet.node.context import WARNING, NodeContext
+from kubelet.node.context import NORMAL, WARNING, NodeContext
+from kubelet.node.deadline import EXCEEDED, seconds_left
 from kubelet.node.environment import Sources
 from kubelet.node.images import Images
 from kubelet.node.killing import Killer
@@ -63,9 +64,13 @@ class PodSync:
 
     async def sync(self, pod: Object, stop: asyncio.Event) -> SyncResult:
         runtime = await runtime_status.read(self._context.runtime, facts.uid_of(pod))
-        shown = self._statuses.set(pod, self._generate(pod, runtime))
+        left = seconds_left(pod, self._statuses.old_status(pod), self._context.clock.now())
+        exceeded = EXCEEDED if left is not None and left <= 0 else None
+        shown = self._statuses.set(pod, self._generate(pod, runtime, verdict=exceeded))
+        if exceeded is not None:
+            self._context.event(pod, NORMAL, *exceeded)
         if shown.get("phase") in facts.TERMINAL:
-            return SyncResult(terminal=True)
+            return SyncResult(terminal=True, verdict=exceeded)
         try:
             await self._volumes.wait_ready(pod, stop)
         except Interrupted:
@@ -83,7 +88,8 @@ class PodSync:
         await self._take(pod, outcome)
         if outcome.errors:
             raise StepFailed("; ".join(outcome.errors), outcome.until)
-        return SyncResult(again=outcome.was_reset)
+        left = seconds_left(pod, shown, self._context.clock.now())
+        return SyncResult(again=outcome.was_reset, within=left)
 
     async def _sandbox_ready(self, pod: Object) -> None:
         """The pod's address is known before its images are there (upstream OnPodSandboxReady)."""

@@ -50,10 +50,15 @@ class StepFailed(Exception):
 
 
 class SyncResult(NamedTuple):
-    """`terminal`: nothing of the pod will run again. `again`: look at once, more is to be done."""
+    """`terminal`: nothing of the pod will run again, by `verdict` where the node decided it.
+
+    `again`: look at once, more is to be done; `within`: look after so many seconds at the latest.
+    """
 
     terminal: bool = False
     again: bool = False
+    within: float | None = None
+    verdict: Eviction | None = None
 
 
 class PodSyncer(Protocol):
@@ -212,7 +217,10 @@ class PodWorkers:
                 if result.terminal and worker.state is State.SYNCING:
                     self._begin_end(worker)
                     self._shorten(worker, None)
+                    worker.verdict = result.verdict
                 worker.pending |= result.terminal or result.again
+                if result.within is not None:
+                    return min(max(result.within, 0.0), jitter(RESYNC, JITTER, self._rand))
             elif state is State.TERMINATING:
                 await self._syncer.sync_terminating(worker.pod, worker.grace, worker.verdict)
                 worker.state = State.TERMINATED
