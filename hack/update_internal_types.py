@@ -19,9 +19,19 @@ TARGET = ROOT / "apiserver" / "generated" / "internal_types.json"
 VERSION = "1.37.2"
 # group → the types that errors show; what they refer to comes along
 START = {
-    "core": ("PodSpec", "PodTemplateSpec", "EphemeralContainer", "PersistentVolumeClaim", "PersistentVolumeSource"),
+    "core": (
+        "PodSpec",
+        "PodTemplateSpec",
+        "EphemeralContainer",
+        "PersistentVolumeClaim",
+        "PersistentVolumeSpec",
+        "ResourceQuotaSpec",
+    ),
     "apps": ("DeploymentStrategy", "DaemonSetUpdateStrategy", "StatefulSetUpdateStrategy"),
     "batch": ("PodFailurePolicy", "SuccessPolicy", "UncountedTerminatedPods"),
+    "policy": ("PodDisruptionBudgetSpec",),
+    "storage": ("CSINodeDriver", "VolumeAttachmentSpec"),
+    "node": ("Scheduling",),
 }
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
@@ -60,7 +70,8 @@ def resolve(kind: str, named: dict[str, str]) -> str:
     base = kind.lstrip("*[]")
     if base.startswith("map"):
         return kind
-    return kind[: len(kind) - len(base)] + named.get(base, base)
+    own = re.sub(r"^(api|core)\.", "", base)  # what other groups call core
+    return kind[: len(kind) - len(base)] + named.get(own, own)
 
 
 def collect(group: str, out: dict[str, list[list[str]]]) -> None:

@@ -16,6 +16,7 @@ GROUPS: tuple[str, ...] = (
     "authorization",
     "apps",
     "batch",
+    "certificates",
     "rbac",
     "scheduling",
     "autoscaling",
@@ -23,6 +24,7 @@ GROUPS: tuple[str, ...] = (
     "discovery",
     "events",
     "networking",
+    "node",
     "policy",
     "storage",
 )

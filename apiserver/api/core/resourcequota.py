@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.podspec.quantities import round_list
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import internal
 from apiserver.api.validation.resources import quantity_value_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, invalid, required
@@ -100,19 +101,12 @@ def _selector_errors(spec: Object, names: Sequence[str], path: str) -> Iterator[
         if not scopes.is_standard(scope):
             yield invalid(f"{path}.scopeName", scope, "unsupported scope")
         for _ in (name for name in names if not scopes.fits(scope, name)):
-            yield invalid(path, _shown(selector), "unsupported scope applied to resource")
+            yield invalid(path, internal(selector, "ScopeSelector"), "unsupported scope applied to resource")
         if scope in scopes.EXISTS_ONLY and operator != "Exists":
             yield invalid(f"{path}.operator", operator, EXISTS_ONLY)
         yield from _operator_errors(operator, requirement.get("values") or [], path)
     chosen = [requirement.get("scopeName") or "" for requirement in requirements]
     yield from _conflicts(chosen, spec.get("scopes") or None, path)
-
-
-def _shown(selector: Object) -> Object:
-    """As upstream's internal type, which has no JSON names, shows it."""
-    fields = {"ScopeName": "scopeName", "Operator": "operator", "Values": "values"}
-    rows = [{shown: row.get(name) for shown, name in fields.items()} for row in selector.get("matchExpressions") or ()]
-    return {"MatchExpressions": rows}
 
 
 def _operator_errors(operator: str, values: list[str], path: str) -> Iterator[FieldError]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from apiserver.api.networking import ipaddress, servicecidr
+from apiserver.api.networking import ingress, ingressclass, ipaddress, networkpolicy, servicecidr
 from apiserver.registry.resource import Resource
 
-RESOURCES: tuple[Resource, ...] = (ipaddress.RESOURCE, servicecidr.RESOURCE)
+RESOURCES: tuple[Resource, ...] = (
+    ingress.RESOURCE,
+    ingressclass.RESOURCE,
+    ipaddress.RESOURCE,
+    networkpolicy.RESOURCE,
+    servicecidr.RESOURCE,
+)

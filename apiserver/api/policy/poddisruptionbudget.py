@@ -9,6 +9,7 @@ from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy
 from apiserver.api.validation.conditions import conditions_errors
 from apiserver.api.validation.int_or_percent import int_or_percent_errors, over_100_percent_errors
+from apiserver.api.validation.internal import internal
 from apiserver.api.validation.label_selectors import label_selector_errors
 from apiserver.apimachinery.errors import FieldError, invalid, not_supported
 from apiserver.apimachinery.object_meta import non_negative
@@ -71,7 +72,9 @@ def _strip_old_label(spec: Object, old: Object | None) -> None:
 def _spec_errors(spec: Object, *, any_values: bool = False) -> Iterator[FieldError]:
     low, high = spec.get("minAvailable"), spec.get("maxUnavailable")
     if low is not None and high is not None:
-        yield invalid("spec", _shown(spec), "minAvailable and maxUnavailable cannot be both set")
+        yield invalid(
+            "spec", internal(spec, "PodDisruptionBudgetSpec"), "minAvailable and maxUnavailable cannot be both set"
+        )
     for field, value in (("minAvailable", low), ("maxUnavailable", high)):
         if value is not None:
             yield from int_or_percent_errors(value, f"spec.{field}")
@@ -80,12 +83,6 @@ def _spec_errors(spec: Object, *, any_values: bool = False) -> Iterator[FieldErr
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy is not None and policy not in EVICTION_POLICIES:
         yield not_supported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES)
-
-
-def _shown(spec: Object) -> Object:
-    """A spec as upstream's error shows it: its internal type has no JSON names."""
-    fields = ("minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy")
-    return {field[0].upper() + field[1:]: spec.get(field) for field in fields}
 
 
 class BudgetStatusStrategy(KindStatusStrategy):

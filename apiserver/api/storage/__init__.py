@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from apiserver.api.storage import csinode, storageclass
+from apiserver.api.storage import (
+    csidriver,
+    csinode,
+    csistoragecapacity,
+    storageclass,
+    volumeattachment,
+    volumeattributesclass,
+)
 from apiserver.registry.resource import Resource
 
-RESOURCES: tuple[Resource, ...] = (csinode.RESOURCE, storageclass.RESOURCE)
+RESOURCES: tuple[Resource, ...] = (
+    csidriver.RESOURCE,
+    csinode.RESOURCE,
+    csistoragecapacity.RESOURCE,
+    storageclass.RESOURCE,
+    volumeattachment.RESOURCE,
+    volumeattributesclass.RESOURCE,
+)

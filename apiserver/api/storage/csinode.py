@@ -8,6 +8,7 @@ from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
 from apiserver.api.storage.parameters import GROUP
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import internal
 from apiserver.api.validation.pod.volumes import csi_driver_name_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, duplicate, invalid, required
@@ -46,7 +47,7 @@ class CSINodeStrategy(KindStrategy):
         for before in get(old, "spec", "drivers") or ():
             for driver in get(obj, "spec", "drivers") or ():
                 if driver.get("name") == before.get("name") and _fixed(driver) != _fixed(before):
-                    yield invalid("spec.drivers", _shown(driver), IMMUTABLE)
+                    yield invalid("spec.drivers", internal(_fixed(driver), "CSINodeDriver"), IMMUTABLE)
 
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("status",),)
@@ -55,12 +56,6 @@ class CSINodeStrategy(KindStrategy):
 def _fixed(driver: Object) -> Object:
     """What must not change of a driver: all but how many volumes it can attach."""
     return {key: value for key, value in driver.items() if key != "allocatable"}
-
-
-def _shown(driver: Object) -> Object:
-    """As upstream's internal type, which has no JSON names, shows it."""
-    fields = {"Name": "name", "NodeID": "nodeID", "TopologyKeys": "topologyKeys"}
-    return {**{shown: driver.get(field) for shown, field in fields.items()}, "Allocatable": None}
 
 
 def _driver_errors(driver: Object, path: str, seen: set[str]) -> Iterator[FieldError]:

@@ -1,0 +1,65 @@
+"""Ingresses, their classes and NetworkPolicies through a whole server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.apimachinery.clock import run_virtual
+from apiserver.server.tests.worlds import world
+
+GROUP = "/apis/networking.k8s.io/v1"
+POLICIES = f"{GROUP}/namespaces/default/networkpolicies"
+INGRESSES = f"{GROUP}/namespaces/default/ingresses"
+
+
+def kind(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "networking.k8s.io/v1", "kind": name, "metadata": {"name": "web"}, "spec": spec}
+
+
+def test_a_policy_with_egress_rules_is_about_both_directions() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            rules = [{"ports": [{"port": 53}], "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
+            code, made = await api.ask("POST", POLICIES, kind("NetworkPolicy", egress=rules))
+            assert code == 201, made
+            assert made["spec"]["policyTypes"] == ["Ingress", "Egress"]
+            assert made["spec"]["egress"][0]["ports"] == [{"protocol": "TCP", "port": 53}]
+
+    run_virtual(scenario())
+
+
+def test_exceptions_are_inside_their_block() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            block = {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8", "192.168.0.0/16", "10.1.0.0/16"]}
+            body = kind("NetworkPolicy", ingress=[{"from": [{"ipBlock": block}]}])
+            code, answer = await api.ask("POST", POLICIES, body)
+            assert code == 422
+            fields = [cause["field"] for cause in answer["details"]["causes"]]
+            assert fields == [f"spec.ingress[0].from[0].ipBlock.except[{i}]" for i in (0, 1)]
+
+    run_virtual(scenario())
+
+
+def test_an_ingress_needs_somewhere_to_go() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            _, answer = await api.ask("POST", INGRESSES, kind("Ingress"))
+            assert "either `defaultBackend` or `rules` must be specified" in answer["message"]
+            backend = {"service": {"name": "web", "port": {"number": 80}}}
+            code, made = await api.ask("POST", INGRESSES, kind("Ingress", defaultBackend=backend))
+            assert (code, made["status"]) == (201, {"loadBalancer": {}})
+
+    run_virtual(scenario())
+
+
+def test_a_class_of_ingresses_keeps_its_controller() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            code, made = await api.ask("POST", f"{GROUP}/ingressclasses", kind("IngressClass", controller="a.io/b"))
+            assert code == 201, made
+            made["spec"]["controller"] = "a.io/c"
+            code, answer = await api.ask("PUT", f"{GROUP}/ingressclasses/web", made)
+            assert (code, answer["details"]["causes"][0]["field"]) == (422, "spec.controller")
+
+    run_virtual(scenario())
