@@ -45,3 +45,13 @@ class Manager:
     def idle(self) -> bool:
         """No loop that tells has anything queued."""
         return all(getattr(loop, "idle", True) for loop in self.loops)
+
+
+class Idle:
+    """A loop that the process's options leave nothing to do."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()

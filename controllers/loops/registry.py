@@ -14,9 +14,14 @@ from controllers.loops import (
     garbage_collector,
     job,
     namespace,
+    node_ipam,
+    node_lifecycle,
+    node_ttl,
+    pod_gc,
     replicaset,
     root_ca,
     serviceaccount,
+    taint_eviction,
 )
 
 # name as upstream's --controllers knows it → builds the loop
@@ -25,6 +30,7 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "endpointslice-controller": endpoints.build_slices,
     "endpointslice-mirroring-controller": endpoints.build_mirroring,
     "replicationcontroller-controller": replicaset.build_replication,
+    "pod-garbage-collector-controller": pod_gc.build,
     "namespace-controller": namespace.build,
     "serviceaccount-controller": serviceaccount.build,
     "garbage-collector-controller": garbage_collector.build,
@@ -35,5 +41,9 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "certificatesigningrequest-signing-controller": certificates.build_signing,
     "certificatesigningrequest-approving-controller": certificates.build_approving,
     "certificatesigningrequest-cleaner-controller": certificates.build_cleaner,
+    "ttl-controller": node_ttl.build,
+    "node-ipam-controller": node_ipam.build,
+    "node-lifecycle-controller": node_lifecycle.build,
     "root-ca-certificate-publisher-controller": root_ca.build,
+    "taint-eviction-controller": taint_eviction.build,
 }

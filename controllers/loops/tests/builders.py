@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from apiserver.apimachinery.clock import rfc3339
+from apiserver.apimachinery.clock import rfc3339, rfc3339_micro
 from apiserver.apimachinery.objects import Object
-from apiserver.client.resources import MERGE_PATCH
-from controllers.framework.kinds import NODES, PODS, SERVICE_ACCOUNTS, SERVICES
+from apiserver.client.resources import MERGE_PATCH, STRATEGIC_PATCH
+from controllers.framework.kinds import EVENTS, LEASES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES
 from controllers.tests.worlds import LoopWorld, loop_world
 
 
@@ -55,3 +55,43 @@ async def tell(w: LoopWorld, about: Object, *, ip: str = "", ready: bool = True,
     meta = about["metadata"]
     patch = {"status": status}
     return await w.resource(PODS).patch(meta["name"], meta["namespace"], patch, type=MERGE_PATCH, subresource="status")
+
+
+async def report(w: LoopWorld, node: str, ready: str = "True") -> None:
+    """Play the kubelet: the node's Ready condition with a fresh heartbeat."""
+    moment = rfc3339(w.now())
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "KubeletReady",
+        "message": "",
+        "lastHeartbeatTime": moment,
+        "lastTransitionTime": moment,
+    }
+    patch = {"status": {"conditions": [condition]}}
+    await w.resource(NODES).patch(node, "", patch, type=STRATEGIC_PATCH, subresource="status")
+
+
+async def renew(w: LoopWorld, node: str) -> None:
+    """Play the kubelet: its lease is renewed."""
+    leases, namespace = w.resource(LEASES), "kube-node-lease"
+    spec = {"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": rfc3339_micro(w.now())}
+    if await w.find(LEASES, node, namespace) is None:
+        await leases.create({"metadata": {"name": node}, "spec": spec}, namespace)
+    else:
+        await leases.patch(node, namespace, {"spec": spec}, type=MERGE_PATCH)
+
+
+async def told(w: LoopWorld, reason: str) -> list[str]:
+    """What events with a reason say."""
+    return [event["message"] for event in await w.all(EVENTS) if event["reason"] == reason]
+
+
+async def the_node(w: LoopWorld, name: str) -> Object:
+    return await w.resource(NODES).get(name)
+
+
+def taints(node: Object) -> list[tuple[str, str]]:
+    """(key, effect) of a node's taints, without their common prefix."""
+    found = node["spec"].get("taints") or []
+    return sorted((taint["key"].removeprefix("node.kubernetes.io/"), taint["effect"]) for taint in found)
