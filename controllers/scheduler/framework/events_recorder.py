@@ -55,11 +55,22 @@ class SchedulerEvents:
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks = TaskOwner("scheduler events")
 
-    def event(self, controller: str, about: Object, type: str, reason: str, action: str, note: str) -> None:
+    def event(
+        self,
+        controller: str,
+        about: Object,
+        type: str,
+        reason: str,
+        action: str,
+        note: str,
+        *,
+        related: Object | None = None,
+    ) -> None:
         """Say that `reason` happened to `about` while doing `action`. `type` is Normal or Warning."""
         now = self._clock.now()
         regarding = object_reference(about)
-        key = (type, action, reason, controller, *(regarding.get(k, "") for k in _REFERENCE))
+        other = object_reference(related) if related is not None else {}
+        key = (type, action, reason, controller, *(ref.get(k, "") for ref in (regarding, other) for k in _REFERENCE))
         told = self._told.get(key)
         if told is not None and now - told.last <= FINISH:
             told.last = now
@@ -71,6 +82,8 @@ class SchedulerEvents:
             self._write(copy(told.event))
             return
         event = self._made(controller, regarding, type, reason, action, note, now)
+        if other:
+            event["related"] = other
         self._told[key] = _Told(event, now)
         self._write(copy(event))
 

@@ -5,12 +5,17 @@ The cache changes its NodeInfos and gives each a new generation; a snapshot hold
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from apiserver.apimachinery.objects import Object
 from controllers.scheduler.framework.pod_info import HOSTNAME, PodInfo
 from controllers.scheduler.framework.resources import Resource, amounts
+
+T = TypeVar("T")
+
+MAX_MEMO = 64  # answers kept per node
 
 _generations = count(1)
 
@@ -138,6 +143,16 @@ class NodeInfo:
     def _changed(self) -> None:
         self.generation = next(_generations)
         self.memo = {}
+
+    def remember(self, key: Any, count: Callable[[NodeInfo], T]) -> T:
+        """What `count` says of this node, worked out once while the node stays as it is. `key` names the question."""
+        try:
+            return self.memo[key]  # type: ignore[no-any-return]
+        except KeyError:
+            if len(self.memo) >= MAX_MEMO:
+                self.memo.clear()
+            answer = self.memo[key] = count(self)
+            return answer
 
 
 def _bump(counts: dict[Any, int], key: Any, sign: int) -> None:

@@ -21,6 +21,7 @@ from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.status import (
     ERROR,
     SKIP,
+    SUCCESS,
     UNRESOLVABLE,
     UNSCHEDULABLE,
     WAIT,
@@ -186,8 +187,8 @@ class Profile:
         rejector = ""
         for plugin in self._points["postFilter"]:
             found, status = await plugin.post_filter(state, pod, statuses)
-            if status is None:
-                return found, None
+            if status is None or status.code == SUCCESS:  # with a message, perhaps
+                return found, status
             if status.code == UNRESOLVABLE:
                 return found, status.named(plugin.name)
             if not status.rejected:

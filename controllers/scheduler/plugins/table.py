@@ -9,13 +9,16 @@ from collections.abc import Mapping
 
 from controllers.scheduler.framework.interface import PluginFactory
 from controllers.scheduler.plugins.default_binder import DefaultBinder
+from controllers.scheduler.plugins.default_preemption import DefaultPreemption
 from controllers.scheduler.plugins.image_locality import ImageLocality
+from controllers.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from controllers.scheduler.plugins.node_affinity import NodeAffinity
 from controllers.scheduler.plugins.node_name import NodeName
 from controllers.scheduler.plugins.node_ports import NodePorts
 from controllers.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from controllers.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from controllers.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from controllers.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from controllers.scheduler.plugins.priority_sort import PrioritySort
 from controllers.scheduler.plugins.scheduling_gates import SchedulingGates
 from controllers.scheduler.plugins.taint_toleration import TaintToleration
@@ -30,6 +33,9 @@ DEFAULT_PROFILE: tuple[tuple[str, int], ...] = (
     ("NodeAffinity", 2),
     ("NodePorts", 0),
     ("NodeResourcesFit", 1),
+    ("PodTopologySpread", 2),
+    ("InterPodAffinity", 2),
+    ("DefaultPreemption", 0),
     ("NodeResourcesBalancedAllocation", 1),
     ("ImageLocality", 1),
     ("DefaultBinder", 0),
@@ -44,6 +50,9 @@ PLUGINS: Mapping[str, type] = {
     "NodeAffinity": NodeAffinity,
     "NodePorts": NodePorts,
     "NodeResourcesFit": NodeResourcesFit,
+    "PodTopologySpread": PodTopologySpread,
+    "InterPodAffinity": InterPodAffinity,
+    "DefaultPreemption": DefaultPreemption,
     "NodeResourcesBalancedAllocation": NodeResourcesBalancedAllocation,
     "ImageLocality": ImageLocality,
     "DefaultBinder": DefaultBinder,

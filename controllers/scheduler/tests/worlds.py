@@ -39,7 +39,9 @@ class SchedulerWorld(LoopWorld):
         taints = [t for t in found["spec"].get("taints") or () if t["key"] != "node.kubernetes.io/not-ready"]
         found["spec"]["taints"] = taints  # TaintNodesByCondition put it there
         await self.resource(kinds.NODES).update(found)
-        return await self.resource(kinds.NODES).patch(name, "", {"status": status}, subresource="status")
+        made = await self.resource(kinds.NODES).patch(name, "", {"status": status}, subresource="status")
+        await self.settle(0.01)  # seen by the scheduler too
+        return made
 
     async def nodes(self, count: int, **more: Any) -> None:
         for i in range(1, count + 1):
