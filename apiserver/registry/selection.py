@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from apiserver.apimachinery import fields, labels
 from apiserver.apimachinery.errors import StatusError, bad_request
 from apiserver.registry.resource import Resource
 from apiserver.storage.cacher.record import Change, Record
-from apiserver.storage.cacher.snapshot import Snapshot
+from apiserver.storage.cacher.snapshot import Judge, Snapshot
 
 NAME, NAMESPACE = "metadata.name", "metadata.namespace"
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"  # what a change is to who watches a selection
@@ -75,6 +75,8 @@ class Selection:
         """The selected records of a snapshot, from the key `start` on, in key order."""
         below = self.prefix + "/"
         if not self.name or start or (self._namespaced and not self.namespace):
+            if self._labels is not None and not self._fields:
+                return snapshot.labelled(below, start, self._judge(self._labels))
             return self.filter(snapshot.range(below, start))
         record = snapshot.get(below + self.name)
         return [] if record is None else self.filter((record,))
@@ -85,21 +87,23 @@ class Selection:
             return list(records)
         if self._fields or self._labels is None:
             return [record for record in records if self._selects(record)]
-        if self._pair is not None:
-            pair = self._pair
-            return [record for record in records if pair in record.labels]
-        return list(self._by_labels(self._labels, records))
+        judge = self._judge(self._labels)
+        return [record for record in records if judge(record.labels)]
 
-    def _by_labels(self, selector: labels.Selector, records: Iterable[Record]) -> Iterator[Record]:
-        """Judges a set of labels once, however many records share it."""
+    def _judge(self, selector: labels.Selector) -> Judge:
+        """Judges sets of labels, each once however many records share it."""
+        pair = self._pair
+        if pair is not None:
+            return lambda of: pair in of
         known: dict[int, bool] = {}  # by identity: the records keep their labels alive
-        for record in records:
-            shared = id(record.labels)
-            matches = known.get(shared)
+
+        def judge(of: tuple[tuple[str, str], ...]) -> bool:
+            matches = known.get(id(of))
             if matches is None:
-                matches = known[shared] = selector.matches_pairs(record.labels)
-            if matches:
-                yield record
+                matches = known[id(of)] = selector.matches_pairs(of)
+            return matches
+
+        return judge
 
     def _selects(self, record: Record) -> bool:
         for position, equal, value in self._fields:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from apiserver.apimachinery.http import Frame, Response, StreamResponse, UpgradeResponse
@@ -64,10 +67,10 @@ class Ready:
                 connection.write(start)
                 await _write_large(connection, body)
             return
-        size = sum(map(len, body))
-        connection.write(head(response.status, response.content_type, headers, self._date, size))
+        ends = list(accumulate(map(len, body)))
+        connection.write(head(response.status, response.content_type, headers, self._date, ends[-1] if ends else 0))
         if not self._head_only:
-            await _write_pieces(connection, body)
+            await _write_pieces(connection, body, ends)
 
     async def write_eof(self) -> None:
         return None
@@ -79,24 +82,23 @@ def _length(response: Response, length: int) -> int | None:
 
 
 async def _write_large(connection: Connection, body: bytes) -> None:
+    if len(body) <= PIECE:
+        connection.write(body)
+        return await connection.drain()
     view = memoryview(body)
     for start in range(0, len(body), PIECE):
         connection.write(view[start : start + PIECE])  # type: ignore[arg-type]  # transports take any buffer
         await connection.drain()
+    return None
 
 
-async def _write_pieces(connection: Connection, pieces: Any) -> None:
-    """Join small pieces up to PIECE; never more than one such join is in memory."""
-    group: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        group.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            await _write_large(connection, b"".join(group))
-            group, size = [], 0
-    if group:
-        await _write_large(connection, b"".join(group))
+async def _write_pieces(connection: Connection, pieces: Sequence[bytes], ends: Sequence[int]) -> None:
+    """Join small pieces up to PIECE; never more than one such join is in memory. `ends`: where each piece ends."""
+    begin = 0
+    while begin < len(pieces):
+        end = bisect_right(ends, (ends[begin - 1] if begin else 0) + PIECE, begin + 1)
+        await _write_large(connection, b"".join(pieces[begin:end]))
+        begin = end
 
 
 class TransportSink:

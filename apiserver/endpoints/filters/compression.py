@@ -33,9 +33,11 @@ def compress(
     """`response`, or the same as a gzip stream where it is large and the client asked."""
     if info.verb not in ("get", "list") or request.method != "GET" or response.status != 200:
         return response
+    if not accepts_gzip(request):
+        return response
     body = response.body
     size = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if size <= THRESHOLD or not accepts_gzip(request):
+    if size <= THRESHOLD:
         return response
     if any(name == "Content-Encoding" for name, _ in response.headers):
         return response

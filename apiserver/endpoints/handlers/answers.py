@@ -22,6 +22,7 @@ from apiserver.registry.table import check_include
 from apiserver.storage.cacher.record import Record
 
 SMALL = 64 << 10  # bytes up to which a body is joined here: one write with its head
+MANY = 512  # pieces from which on nobody adds up their sizes only to learn that it is not small
 
 _KINDS = {
     "": OBJECT,
@@ -110,7 +111,7 @@ def json_answer(scope: Scope, form: Form, pieces: Sequence[bytes], status: int) 
     """Finished JSON as the form wants it: as it is, indented, or in another encoding."""
     if form.encoding != JSON or form.pretty:
         return _encoded(orjson.loads(b"".join(pieces)), form, status)
-    if len(pieces) <= 8 or sum(map(len, pieces)) <= SMALL:
+    if len(pieces) <= 8 or (len(pieces) <= MANY and sum(map(len, pieces)) <= SMALL):
         return Response(status, b"".join((*pieces, b"\n")))
     return Response(status, [*pieces, b"\n"])
 

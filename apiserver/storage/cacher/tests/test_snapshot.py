@@ -7,13 +7,17 @@ import random
 import pytest
 
 from apiserver.storage.cacher.record import Record
-from apiserver.storage.cacher.snapshot import CHUNK, Index, Snapshot
+from apiserver.storage.cacher.snapshot import CHUNK, Index, Judge, Snapshot
 from apiserver.storage.cacher.tests.small import make_record
 from apiserver.storage.interface import KeyValue
 
 
 def record(key: str, revision: int = 1) -> Record:
     return make_record(KeyValue(key, b"", revision))
+
+
+def _has(pair: tuple[str, str]) -> Judge:
+    return lambda labels: pair in labels
 
 
 def content(snapshot: Snapshot) -> dict[str, int]:
@@ -84,3 +88,22 @@ def test_an_empty_index_answers() -> None:
     assert snapshot.get("a") is None
     assert snapshot.range("/") == []
     assert len(snapshot) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_records_chosen_by_label_are_those_a_scan_finds_however_often_it_is_asked_between_writes(seed: int) -> None:
+    rand = random.Random(seed)
+    shared = [(), (("app", "a"),), (("app", "b"),), (("app", "b"), ("tier", "x"))]
+    names = [f"/p/{rand.choice('abc')}/{n:04}" for n in range(2000)]
+    index = Index()
+    index.load([record(key)._replace(labels=rand.choice(shared)) for key in sorted(names)])
+    for revision in range(2, 60):
+        key = rand.choice(names)
+        index.put(record(key, revision)._replace(labels=rand.choice(shared)))
+        if rand.random() < 0.3:
+            index.remove(rand.choice(names))
+        snapshot = index.snapshot(revision)
+        for pair in (("app", "a"), ("app", "b"), ("app", "none")) * rand.choice((1, 2)):
+            for prefix, start in (("/p/", ""), ("/p/b/", ""), ("/p/", rand.choice(names))):
+                expected = [r for r in snapshot.range(prefix, start) if pair in r.labels]
+                assert snapshot.labelled(prefix, start, _has(pair)) == expected
