@@ -164,7 +164,8 @@ class Writer:
         if not found:
             found.extend(object_meta_errors(meta, self.resource.namespaced, _path_segment))
         if found:
-            raise invalid_object(self.group_kind, meta.get("name") or "", found)
+            # Upstream validates some things twice and tells each finding once.
+            raise invalid_object(self.group_kind, meta.get("name") or "", dict.fromkeys(found))
         ctx.warnings.extend(strategy.warnings_on_create(ctx, obj))
         strategy.canonicalize(obj)
         if validate is not None:

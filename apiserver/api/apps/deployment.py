@@ -88,7 +88,9 @@ def _read_rollback(obj: Object) -> None:
         return
     text = annotations[ROLLBACK]
     if not text:
-        obj["metadata"]["annotations"] = {key: value for key, value in annotations.items() if key != ROLLBACK}
+        del annotations[ROLLBACK]
+        if not annotations:
+            del obj["metadata"]["annotations"]
         return
     try:
         revision = go_int64(text)
@@ -172,7 +174,12 @@ RESOURCE = Resource(
     short_names=("deploy",),
     categories=("all",),
     empty={
-        "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}, "strategy": {}},
+        "spec": {
+            "replicas": 0,
+            "selector": None,
+            "template": {"metadata": {}, "spec": {"containers": None}},
+            "strategy": {},
+        },
         "status": {},
     },
     subresources=(

@@ -65,7 +65,7 @@ RESOURCE = Resource(
     short_names=("rs",),
     categories=("all",),
     empty={
-        "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}},
+        "spec": {"replicas": 0, "selector": None, "template": {"metadata": {}, "spec": {"containers": None}}},
         "status": {"replicas": 0},
     },
     subresources=(

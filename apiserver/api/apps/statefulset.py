@@ -134,6 +134,7 @@ RESOURCE = Resource(
     categories=("all",),
     empty={
         "spec": {
+            "replicas": 0,
             "selector": None,
             "template": {"metadata": {}, "spec": {"containers": None}},
             "serviceName": "",

@@ -53,9 +53,9 @@ class CronJobStrategy(TemplateStrategy):
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         yield from super().validate(ctx, obj)
-        yield from _schedule_missing_errors(obj, None)
         if len(name_of(obj)) > MAX_NAME:
             yield invalid("metadata.name", name_of(obj), f"must be no more than {MAX_NAME} characters")
+        yield from _schedule_missing_errors(obj, None)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from super().validate_update(ctx, obj, old)

@@ -22,7 +22,7 @@ from apiserver.api.validation.label_selectors import has_invalid_values
 from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.duration import human
 from apiserver.apimachinery.errors import FieldError
-from apiserver.apimachinery.objects import Object, copy, get, labels_of, name_of
+from apiserver.apimachinery.objects import Object, get, labels_of, name_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Since, Subresource
 
@@ -47,9 +47,13 @@ class JobStrategy(TemplateStrategy):
         default_job_template(spec)
         template_labels = labels_of(spec["template"])
         if template_labels and not labels_of(obj):
-            obj["metadata"]["labels"] = copy(template_labels)
+            # Shared, as upstream's are: the labels that a selector is generated from show on the Job, too.
+            obj["metadata"]["labels"] = template_labels
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        if obj["metadata"].get("generateName") and labels_of(obj):
+            # Upstream tries generated names on copies, and a copy shares nothing.
+            obj["metadata"]["labels"] = dict(labels_of(obj))
         if not obj["spec"].get("manualSelector"):
             _generate_selector(obj)
         super().prepare_for_create(ctx, obj)

@@ -31,7 +31,7 @@ def internal(value: Any, kind: str) -> Any:
     if kind[0] == "*":
         return None if value is None else internal(value, kind[1:])
     if kind.startswith("[]"):
-        return [internal(item, kind[2:]) for item in value] if value else None
+        return [internal(item, kind[2:]) for item in value] if value is not None else None
     if kind.startswith("map["):
         return dict(sorted(value.items())) if value else None
     if kind in _types():
