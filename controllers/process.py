@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
+from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.informer import Informers
 from apiserver.client.interface import Transport
 from apiserver.client.leaderelection import LeaderElector, Terms
@@ -41,7 +42,8 @@ def selected(names: Sequence[str]) -> list[str]:
 
 @dataclass
 class Options:
-    """`loops`: names as `--controllers` takes them. `settings`: what single loops read from their Context."""
+    """`loops`: names as `--controllers` takes them. `settings`: what single loops read from their Context.
+    `started` is called when the loops have their first state, or wait for another process's lease."""
 
     identity: str
     loops: Sequence[str] = ("*",)
@@ -49,6 +51,7 @@ class Options:
     terms: Terms = field(default_factory=Terms)
     settings: dict[str, Any] = field(default_factory=dict)
     detect_mutations: bool = False
+    started: Callable[[], None] = lambda: None
 
 
 async def run(transport: Transport, clock: Clock, rand: Random, options: Options) -> None:
@@ -59,16 +62,32 @@ async def run(transport: Transport, clock: Clock, rand: Random, options: Options
         informers = Informers(client, rand, detect_mutations=options.detect_mutations)
         context = Context(client, informers, clock, rand, dict(options.settings))
         manager = Manager(context, [LOOPS[name](context) for name in selected(options.loops)])
+        tasks = TaskOwner("controllers")
+        tasks.create_task(_tell_started(informers, options.started), name="tell-started")
         try:
             await manager.run()
         finally:
+            await tasks.close()
             await context.close()
 
     if not options.leader_elect:
         await lead()
         return
-    elector = LeaderElector(client, clock, rand, name=LEASE, identity=options.identity, terms=options.terms)
+    elector = LeaderElector(
+        client,
+        clock,
+        rand,
+        name=LEASE,
+        identity=options.identity,
+        terms=options.terms,
+        on_standby=options.started,
+    )
     while True:
         await elector.run(lead)
         log.warning("not leading any more", extra={"lease": LEASE})
         await asyncio.sleep(options.terms.retry_period)
+
+
+async def _tell_started(informers: Informers, started: Callable[[], None]) -> None:
+    await informers.wait_synced()
+    started()

@@ -1,4 +1,4 @@
-"""`pocketkube status`, `reset` and `kubeconfig`: about a cluster that is there."""
+"""`pocketkube down`, `status`, `reset` and `kubeconfig`: about a cluster that is there."""
 
 from __future__ import annotations
 
@@ -14,42 +14,18 @@ from pocketkube.pki import Pki
 from pocketkube.places import PORT, Places
 from pocketkube.up import running_pid
 
-STOP_PATIENCE = 20.0
+STOP_PATIENCE = 60.0  # the processes stop one after the other, each within the supervisor's patience
 
 
-def status(places: Places) -> int:
-    """0 when the cluster is ready, 1 when it is not, 3 when none runs."""
+def down(places: Places) -> int:
+    """Stop the cluster; everything it keeps stays."""
     pid = running_pid(places)
     if pid is None:
-        print(f"No cluster runs in {places.root}. Start one with: pocketkube up")
-        return 3
-    port = int(places.state().get("port", PORT))
-    code, text = _ask(Pki(places.pki), port, "/readyz?verbose")
-    ready = code == 200
-    print(f"API server: {'ready' if ready else 'not ready'} on https://127.0.0.1:{port} (process {pid})")
-    for line in text.splitlines():
-        if line.startswith("[-]"):
-            print(f"  {line}")
-    print(f"Data: {places.root}\nKubeconfig: {places.state().get('kubeconfig', '')}")
-    return 0 if ready else 1
-
-
-def _ask(pki: Pki, port: int, path: str) -> tuple[int, str]:
-    """One request as the administrator; (0, why) when there is no answer."""
-    import http.client
-    import ssl
-
-    context = ssl.create_default_context(cafile=str(pki.cert("ca")))
-    context.load_cert_chain(pki.cert("admin"), pki.key("admin"))
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read().decode()
-    except OSError as e:
-        return 0, f"[-]no answer: {e}"
-    finally:
-        connection.close()
+        print(f"No cluster runs in {places.root}.")
+        return 0
+    _stop(pid)
+    print(f" ✓ Stopped process {pid}; start again with: pocketkube up")
+    return 0
 
 
 def reset(places: Places) -> int:

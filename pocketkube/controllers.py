@@ -2,95 +2,90 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pocketkube.readiness import Reporter, take_reporter
+from pocketkube import client_component
+from pocketkube.client_component import ClientComponent, Given, Started
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from apiserver.client.interface import Transport
+    from apiserver.server.flags import Flag
     from controllers.process import Options
 
-IDENTITY = "system:kube-controller-manager"
+USER = "system:kube-controller-manager"
+GROUPS = ("system:masters",)  # as kubeadm's use of one service account for each loop comes to
 
 
 def controllers(arguments: list[str]) -> int:
     """Run the loops against the API server of a kubeconfig until told to stop."""
-    reporter = take_reporter(arguments)
-    from apiserver.server import flags
-    from pocketkube import component
-    from pocketkube.logs import set_up_logging
+    about = "Run the controllers."
+    return client_component.main(ClientComponent("controllers", about, _flags, work, _check), arguments)
 
-    table = (
-        flags.Flag("kubeconfig", "kubeconfig", flags.text, "Where the API server is, and who we are to it."),
-        flags.Flag(
-            "controllers", "loops", flags.strings, "Loops to run: * for all, -name without one, name with it (*)."
+
+def _flags() -> Sequence[Flag]:
+    """Loops read these from their Context by the names in the second column, which are the flags' own."""
+    from apiserver.server.flags import Flag, boolean, duration, integer, strings, text
+
+    return (
+        Flag("controllers", "loops", strings, "Loops to run: * for all, -name without one, name with it (*)."),
+        Flag("leader-elect", "leader_elect", boolean, "Wait for the lease before working (true)."),
+        Flag("root-ca-file", "root_ca_file", text, "The authority that every namespace is told."),
+        Flag("cluster-signing-cert-file", "cluster_signing_cert_file", text, "The authority that signs certificates."),
+        Flag("cluster-signing-key-file", "cluster_signing_key_file", text, "Its key."),
+        Flag("cluster-signing-duration", "cluster_signing_duration", duration, "How long they last at most (8760h)."),
+        Flag("service-account-private-key-file", "service_account_private_key_file", text, "Signs token Secrets."),
+        Flag(
+            "allocate-node-cidrs", "allocate_node_cidrs", boolean, "Give each node its range of pod addresses (true)."
         ),
-        flags.Flag("root-ca-file", "root_ca_file", flags.text, "The authority that every namespace is told."),
-        flags.Flag("leader-elect", "leader_elect", flags.boolean, "Wait for the lease before working (true)."),
-        flags.Flag("v", "verbosity", flags.integer, "How much is logged: 0 (warnings) to 4.", short="v"),
+        Flag("cluster-cidr", "cluster_cidr", strings, "Where nodes get their pods' addresses from (10.244.0.0/16)."),
+        Flag(
+            "node-monitor-grace-period", "node_monitor_grace_period", duration, "Silence of a node that counts (50s)."
+        ),
+        Flag("terminated-pod-gc-threshold", "terminated_pod_gc_threshold", integer, "Finished pods to keep (12500)."),
     )
-    if arguments in (["-h"], ["--help"]):
-        print(f"Run the controllers.\n\nFlags, as kube-controller-manager has them:\n{flags.usage(table)}")
-        return 0
-    from apiserver.client.config import ConfigError
+
+
+def _check(given: Given) -> None:
+    from apiserver.server.flags import UsageError
     from controllers.process import UnknownController, selected
 
     try:
-        given = dict(flags.parse(table, arguments, "pocketkube controllers"))
         selected(given.get("loops") or ("*",))
-        set_up_logging(given.pop("verbosity", 0))
-        component.prepare_imports()
-        component.run(lambda stop: _serve(given, stop, reporter), reporter.lifeline)
-    except (flags.UsageError, ConfigError, UnknownController) as e:
-        reporter.failed(str(e))
-        return 1
-    return 0
+    except UnknownController as e:
+        raise UsageError(str(e)) from e
 
 
-async def _serve(given: dict[str, Any], stop: asyncio.Event, reporter: Reporter) -> None:
-    from apiserver.client.config import load_kubeconfig
-    from apiserver.client.http_transport import HttpTransport
-    from apiserver.server.flags import UsageError
-
-    if not given.get("kubeconfig"):
-        raise UsageError("name a kubeconfig: --kubeconfig FILE")
-    config = load_kubeconfig(given["kubeconfig"])
-    root_ca = Path(given["root_ca_file"]).read_bytes() if given.get("root_ca_file") else config.ca
-    transport = HttpTransport(config)
-    try:
-        reporter.ready()
-        await run_until(
-            stop, transport, options(root_ca, given.get("loops") or ("*",), given.get("leader_elect", True))
-        )
-    finally:
-        await transport.aclose()
-
-
-def options(root_ca: bytes, loops: tuple[str, ...] = ("*",), leader_elect: bool = True) -> Options:
-    from controllers.process import Options
-
-    identity = f"{socket.gethostname()}_{os.getpid()}"
-    settings = {"root_ca": root_ca.decode()}
-    return Options(identity=identity, loops=loops, leader_elect=leader_elect, settings=settings)
-
-
-async def run_until(stop: asyncio.Event, transport: Transport, options: Options) -> None:
-    """Run the loops until `stop` is set; what makes them end by themselves is raised."""
+async def work(given: Given, transport: Transport, started: Started) -> None:
+    """Run the loops until cancelled. `given` has the flags by their names here."""
     from apiserver.apimachinery.clock import SystemClock
     from apiserver.apimachinery.rand import Random
     from controllers.process import run
 
-    working = asyncio.create_task(run(transport, SystemClock(), Random(), options), name="controllers")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+    await run(transport, SystemClock(), Random(), options(given, started))
+
+
+def options(given: Given, started: Started) -> Options:
+    from controllers.process import Options
+
+    return Options(
+        identity=client_component.identity(),
+        loops=given.get("loops") or ("*",),
+        leader_elect=given.get("leader_elect", True),
+        settings=settings(given),
+        started=started,
+    )
+
+
+def settings(given: Given) -> dict[str, object]:
+    """What single loops want to know: flags by name, and `root_ca` as text."""
+    found: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if given.get("root_ca_file"):
+        found["root_ca"] = Path(given["root_ca_file"]).read_text()
+    else:  # whoever names no authority means the one that we trust ourselves
+        from apiserver.client.config import load_kubeconfig
+
+        found["root_ca"] = load_kubeconfig(given["kubeconfig"]).ca.decode()
+    return found

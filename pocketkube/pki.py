@@ -214,7 +214,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def cluster_leaves(extra_names: Sequence[str], service_ip: str) -> list[Leaf]:
-    """The certificates of a cluster: serving, its administrator's, the front proxy's client."""
+    """The API server's certificates: serving, its administrator's, the front proxy's client. Parts bring their own."""
     serving = (
         "localhost",
         "kubernetes",
@@ -230,7 +230,6 @@ def cluster_leaves(extra_names: Sequence[str], service_ip: str) -> list[Leaf]:
     return [
         Leaf("apiserver", "ca", "kube-apiserver", names=names),
         Leaf("admin", "ca", "kubernetes-admin", ("system:masters",)),
-        Leaf("controllers", "ca", "system:kube-controller-manager", ("system:masters",)),
         Leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client"),
     ]
 

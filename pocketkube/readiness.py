@@ -26,8 +26,14 @@ class Reporter:
     def ready(self, **facts: Any) -> None:
         self._tell({"ready": True, **facts})
 
-    def failed(self, error: str) -> None:
-        if self._descriptor is None:
+    @property
+    def is_for_terminal(self) -> bool:
+        """Nobody waits at the other end of a pipe."""
+        return self._descriptor is None
+
+    def failed(self, error: str, *, quiet: bool = False) -> None:
+        """`quiet`: the terminal has been told already."""
+        if self._descriptor is None and not quiet:
             print(f"Error: {error}", file=sys.stderr)
         self._tell({"error": error})
 

@@ -1,4 +1,4 @@
-"""Starts the processes of a cluster, watches over them, and stops them in reverse order."""
+"""Starts the processes of a cluster, starts again what ended, and stops them in reverse order."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from pocketkube.errors import LauncherError
 from pocketkube.readiness import LIFELINE_FLAG, READY_FLAG
 
 READY_PATIENCE = 60.0
 STOP_PATIENCE = 15.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two starts of a component that ends again and again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two starts of a process that ends again and again
 LIVED_LONG = 60.0
+POLL = 0.2
 _ROOT = Path(__file__).resolve().parent.parent
 # -I: nothing of the user's environment or working directory can take the place of our packages, whose names are
 # common words. What that also hides, the place this package itself was loaded from, is put back by name.
@@ -31,20 +32,19 @@ def component_command(name: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-c", _BOOT.format(root=str(_ROOT)), name, *arguments]
 
 
-class Process(NamedTuple):
+@dataclass
+class Process:
+    """One process of the cluster through all its lives."""
+
     name: str
-    popen: subprocess.Popen[bytes]
     log: Path
-
-
-class Kept:
-    """A component that is started again when it ends."""
-
-    def __init__(self, arguments: Sequence[str], started: float) -> None:
-        self.arguments = arguments
-        self.started = started
-        self.pause = FIRST_PAUSE
-        self.next_start = started
+    start: Callable[[], subprocess.Popen[bytes]]
+    popen: subprocess.Popen[bytes]
+    started: float
+    restarts: int = 0
+    pause: float = FIRST_PAUSE
+    next_start: float = 0.0
+    told: bool = field(default=False)  # the user knows that it ended
 
 
 class Supervisor:
@@ -52,22 +52,50 @@ class Supervisor:
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
-        self._processes: list[Process] = []
-        self._kept: dict[str, Kept] = {}
+        self.processes: list[Process] = []
         self._lifeline: tuple[int, ...] = os.pipe()
 
-    def spawn(
+    def spawn(self, name: str, command: Sequence[str], *, before: Callable[[], None] | None = None) -> Process:
+        """Start a program that knows nothing of us. `before` runs in the child first."""
+        return self._add(name, lambda: self._popen(name, command, before=before))
+
+    def start_component(self, name: str, arguments: Sequence[str]) -> tuple[Process, int]:
+        """Start one of our components; `wait_ready` takes what this returns."""
+        read_end, write_end = os.pipe()
+        try:
+            process = self._add(name, lambda: self._component(name, arguments, write_end))
+        finally:
+            os.close(write_end)
+        process.start = lambda: self._component_again(name, arguments)
+        return process, read_end
+
+    def _add(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> Process:
+        process = Process(name, self._logs / f"{name}.log", start, start(), time.monotonic())
+        self.processes.append(process)
+        return process
+
+    def _component(self, name: str, arguments: Sequence[str], ready: int) -> subprocess.Popen[bytes]:
+        lifeline = self._lifeline[0]
+        told = [READY_FLAG, str(ready), LIFELINE_FLAG, str(lifeline)]
+        return self._popen(name, component_command(name, [*arguments, *told]), pass_fds=(ready, lifeline))
+
+    def _component_again(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """A later life: nobody listens for its being ready."""
+        lifeline = self._lifeline[0]
+        command = component_command(name, [*arguments, LIFELINE_FLAG, str(lifeline)])
+        return self._popen(name, command, pass_fds=(lifeline,))
+
+    def _popen(
         self,
         name: str,
         command: Sequence[str],
         *,
         pass_fds: Sequence[int] = (),
         before: Callable[[], None] | None = None,
-    ) -> Process:
-        """Start a program; what it prints goes to a log of its name. `before` runs in the child first."""
-        log = self._logs / f"{name}.log"
-        with log.open("ab") as output:
-            popen = subprocess.Popen(
+    ) -> subprocess.Popen[bytes]:
+        """A child whose output goes to a log of its name."""
+        with (self._logs / f"{name}.log").open("ab") as output:
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -76,20 +104,6 @@ class Supervisor:
                 preexec_fn=before,  # this process has one thread
                 start_new_session=True,  # Ctrl-C is ours to hand on, in order
             )
-        process = Process(name, popen, log)
-        self._processes.append(process)
-        return process
-
-    def start_component(self, name: str, arguments: Sequence[str]) -> tuple[Process, int]:
-        """Start one of our components; `wait_ready` takes what this returns."""
-        read_end, write_end = os.pipe()
-        try:
-            lifeline = self._lifeline[0]
-            told = [READY_FLAG, str(write_end), LIFELINE_FLAG, str(lifeline)]
-            command = component_command(name, [*arguments, *told])
-            return self.spawn(name, command, pass_fds=(write_end, lifeline)), read_end
-        finally:
-            os.close(write_end)
 
     def wait_ready(self, started: tuple[Process, int]) -> Process:
         """Return when the component says that it is ready; LauncherError when it says otherwise, ends or is silent."""
@@ -106,40 +120,33 @@ class Supervisor:
             raise LauncherError(f"{process.name} is not ready after {READY_PATIENCE:.0f} s; see {process.log}")
         raise LauncherError(f"{process.name} ended while it started: {last_line(process.log)} (see {process.log})")
 
-    def keep_alive(self, name: str, arguments: Sequence[str]) -> None:
-        """Start a component that is started again when it ends: see `wait`."""
-        process = self.wait_ready(self.start_component(name, arguments))
-        self._kept[process.name] = Kept(arguments, time.monotonic())
-
-    def wait(self, tell: Callable[[str], None]) -> Process:
-        """Block until a process ends that is not kept alive; which one. KeyboardInterrupt passes through."""
+    def keep_running(self, tell: Callable[[str], None], changed: Callable[[], None]) -> None:
+        """Start again what ends, until KeyboardInterrupt. `changed` is called after each new start."""
         while True:
-            for process in list(self._processes):
+            for process in self.processes:
                 if process.popen.poll() is not None:
-                    kept = self._kept.get(process.name)
-                    if kept is None:
-                        return process
-                    self._processes.remove(process)
-                    tell(
-                        f"{process.name} ended with code {process.popen.returncode}, see {process.log}; starting it again"
-                    )
-            for name, kept in self._kept.items():
-                if all(p.name != name for p in self._processes) and time.monotonic() >= kept.next_start:
-                    self._start_again(name, kept)
-            time.sleep(0.2)
+                    self._look_after(process, tell, changed)
+            time.sleep(POLL)
 
-    def _start_again(self, name: str, kept: Kept) -> None:
+    def _look_after(self, process: Process, tell: Callable[[str], None], changed: Callable[[], None]) -> None:
         """Once more, later and later while it does not live long."""
         now = time.monotonic()
-        lived_long = now - kept.started > LIVED_LONG
-        kept.pause = FIRST_PAUSE if lived_long else min(kept.pause * 2, LONGEST_PAUSE)
-        kept.started, kept.next_start = now, now + kept.pause
-        _, descriptor = self.start_component(name, kept.arguments)
-        os.close(descriptor)
+        if not process.told:
+            lived_long = now - process.started > LIVED_LONG
+            process.pause = FIRST_PAUSE if lived_long or not process.restarts else min(process.pause * 2, LONGEST_PAUSE)
+            process.next_start, process.told = now + process.pause, True
+            tell(
+                f"{process.name} ended ({_how(process.popen.returncode)}), see {process.log}; "
+                f"starting it again in {process.pause:g} s"
+            )
+        if now >= process.next_start:
+            process.popen, process.started, process.told = process.start(), now, False
+            process.restarts += 1
+            changed()
 
     def stop(self) -> None:
         """SIGTERM, and after STOP_PATIENCE SIGKILL, last started first."""
-        for process in reversed(self._processes):
+        for process in reversed(self.processes):
             if process.popen.poll() is None:
                 process.popen.send_signal(signal.SIGTERM)
                 try:
@@ -147,11 +154,14 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     process.popen.kill()
                     process.popen.wait()
-        self._processes.clear()
-        self._kept.clear()
+        self.processes.clear()
         for descriptor in self._lifeline:
             os.close(descriptor)
         self._lifeline = ()
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"code {code}"
 
 
 def die_with_parent() -> None:

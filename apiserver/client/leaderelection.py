@@ -43,12 +43,15 @@ class LeaderElector:
         identity: str,
         namespace: str = "kube-system",
         terms: Terms | None = None,
+        on_standby: Callable[[], None] | None = None,
     ) -> None:
+        """`on_standby` is called each time it is seen that another holds the lease."""
         self._leases = client.resource(LEASES)
         self._clock = clock
         self._rand = rand
         self._name, self._namespace, self._identity = name, namespace, identity
         self._terms = terms or Terms()
+        self._on_standby = on_standby
         self._observed: Object | None = None
         self._observed_at = 0.0
         self.is_leader = False
@@ -79,6 +82,8 @@ class LeaderElector:
         while True:
             if await self._try():
                 return
+            if self._on_standby is not None and self.leader:
+                self._on_standby()
             await asyncio.sleep(jitter(self._terms.retry_period, JITTER, self._rand))
 
     async def _renew(self) -> None:

@@ -81,6 +81,8 @@ class Reflector:
                 log.info("watch expired", extra={"resource": self._client.gvr.resource})
             except (StatusError, ConnectionError, TimeoutError, OSError) as error:
                 log.info("reflector failed", extra={"resource": self._client.gvr.resource, "error": str(error)})
+                if isinstance(error, StatusError) and error.code == 404 and not self.revision:
+                    self._sink.replace([])  # the server does not serve it (yet): nobody has to wait for it
             self.state = START
             await asyncio.sleep(self._backoff.delay())
 

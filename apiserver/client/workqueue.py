@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -17,6 +17,13 @@ BASE_DELAY = 0.005  # seconds; upstream DefaultTypedControllerRateLimiter
 MAX_DELAY = 1000.0
 BUCKET_RATE = 10.0  # retries a second over all keys, in the long run
 BUCKET_SIZE = 100
+
+
+class _Timer(NamedTuple):
+    """uvloop's handle of a very short delay does not tell when it is due."""
+
+    due: float
+    handle: asyncio.Handle
 
 
 class RateLimiter(Generic[K]):
@@ -57,7 +64,7 @@ class WorkQueue(Generic[K]):
         self._dirty: set[K] = set()  # only membership is asked: no order escapes
         self._processing: set[K] = set()
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, _Timer] = {}
         self._limiter = rate_limiter or RateLimiter[K]()
         self._shut_down = False
 
@@ -85,12 +92,13 @@ class WorkQueue(Generic[K]):
             self.add(key)
             return
         loop = asyncio.get_running_loop()
+        due = loop.time() + delay
         waiting = self._timers.get(key)
         if waiting is not None:
-            if waiting.when() <= loop.time() + delay:
+            if waiting.due <= due:
                 return
-            waiting.cancel()
-        self._timers[key] = loop.call_later(delay, self._due, key)
+            waiting.handle.cancel()
+        self._timers[key] = _Timer(due, loop.call_later(delay, self._due, key))
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)
@@ -138,7 +146,7 @@ class WorkQueue(Generic[K]):
     def shut_down(self) -> None:
         self._shut_down = True
         for timer in self._timers.values():
-            timer.cancel()
+            timer.handle.cancel()
         self._timers.clear()
         while self._waiters:
             self._wake()

@@ -18,6 +18,7 @@ from apiserver.server.opening import open_storage
 from apiserver.server.options import Options
 from apiserver.server.server import APIServer
 from apiserver.server.tls import server_context
+from apiserver.storage.interface import Storage
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,17 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(options: Options, clock: Clock | None = None) -> AsyncIterator[Serving]:
-    """Serve from entry to exit. At the exit: no new connections, watches end, requests finish, storage closes."""
+async def serving(
+    options: Options, clock: Clock | None = None, storage: Storage | None = None
+) -> AsyncIterator[Serving]:
+    """Serve from entry to exit, over the given storage instead of the one that the options name.
+
+    At the exit: no new connections, watches end, requests finish, storage closes.
+    """
     clock = clock or SystemClock()
     loop = asyncio.get_running_loop()
     context = server_context(*certificates(options), client_authorities(options))
-    storage = await open_storage(options, clock)
+    storage = storage or await open_storage(options, clock)
     try:
         server = APIServer(options, storage, clock=clock)
         await server.start()

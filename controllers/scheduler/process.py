@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apiserver.apimachinery.clock import Clock
@@ -24,13 +25,15 @@ log = logging.getLogger(__name__)
 @dataclass
 class Options:
     """`configuration`: from `configuration.load(text)`. `leader_elect` stands where the file says nothing; `host` names
-    this process in its events (empty: the host's name)."""
+    this process in its events (empty: the host's name). `started` is called when it schedules, or waits for another
+    process's lease."""
 
     identity: str
     configuration: Configuration = field(default_factory=Configuration)
     leader_elect: bool = True
     host: str = ""
     detect_mutations: bool = False
+    started: Callable[[], None] = lambda: None
 
 
 async def run(transport: Transport, clock: Clock, rand: Random, options: Options) -> None:
@@ -45,7 +48,7 @@ async def run(transport: Transport, clock: Clock, rand: Random, options: Options
         tasks = TaskOwner("scheduler process")
         informers.start()
         try:
-            await tasks.create_task(scheduler.run(), name="scheduler")
+            await tasks.create_task(scheduler.run(options.started), name="scheduler")
         finally:
             await tasks.close()
             await informers.close()
@@ -62,6 +65,7 @@ async def run(transport: Transport, clock: Clock, rand: Random, options: Options
         namespace=configuration.lease_namespace,
         identity=options.identity,
         terms=configuration.terms,
+        on_standby=options.started,
     )
     while True:
         await elector.run(lead)

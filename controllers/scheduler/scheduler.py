@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.errors import StatusError
@@ -95,13 +95,14 @@ class Scheduler:
             profiles[spec.scheduler_name] = Profile(spec, REGISTRY, handle)
         return profiles
 
-    async def run(self) -> None:
-        """Schedule until cancelled; what is under way then is dropped."""
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Schedule until cancelled; what is under way then is dropped. `started` is called when the first pod may come."""
         await self._listers.wait(self._client)
         EventHandlers(self.cache, self.queue, self._profiles).register(self._listers)
         try:
             self._tasks.create_task(self.queue.run(), name="scheduling-queue")
             self._tasks.create_task(self._recorder.run(), name="event-series")
+            started()
             while True:
                 await self._one()
                 await asyncio.sleep(0)

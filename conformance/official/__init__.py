@@ -1,0 +1,1 @@
+"""The official conformance suite against pocketkube: `python -m conformance.official`."""

@@ -1,0 +1,168 @@
+"""Everything in one process: the components as tasks over the server's handler, without sockets between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pocketkube import addons, component, controllers, scheduler
+from pocketkube.client_component import until
+from pocketkube.errors import LauncherError
+from pocketkube.parts import Part, UpOptions, wanted
+from pocketkube.pki import Pki
+from pocketkube.places import Places
+from pocketkube.steps import say, step
+
+if TYPE_CHECKING:
+    from apiserver.apimachinery.http import Handler
+
+ADMIN, MASTERS = "kubernetes-admin", "system:masters"
+
+
+def run(
+    options: UpOptions, places: Places, pki: Pki, arguments: list[str], url: str, tell_up: Callable[[], None]
+) -> int:
+    """Serve until a signal comes; `arguments` are the API server's."""
+    from apiserver.server.flags import UsageError
+    from apiserver.server.options import parse_options
+    from pocketkube.logs import set_up_logging
+
+    set_up_logging(options.verbosity)
+    component.prepare_imports()
+
+    async def main(stop: asyncio.Event) -> None:
+        from apiserver.server.run import serving, tune
+
+        with step("API server is ready on") as more:
+            running = serving(parse_options(arguments))
+            entered = await running.__aenter__()
+            await entered.server.wait_ready()
+            more.append(url)
+
+        async def work() -> None:
+            async with parts_running(entered.server.handler, options, places, pki):
+                tell_up()
+                tune()
+                await asyncio.Event().wait()
+
+        try:
+            await until(stop, work(), "cluster")
+            say("\nStopping …")
+        finally:
+            await running.__aexit__(None, None, None)
+
+    try:
+        component.run(main)
+    except UsageError as e:
+        raise LauncherError(str(e)) from e
+    return 0
+
+
+@asynccontextmanager
+async def parts_running(handler: Handler, options: UpOptions, places: Places, pki: Pki) -> AsyncIterator[None]:
+    """The wanted components at work, all of them started. What makes one end by itself is raised at the exit."""
+    from apiserver.apimachinery.tasks import TaskOwner
+
+    parts = wanted(options)
+    if parts:
+        await _ensure_addons(handler)
+    tasks = TaskOwner("components")
+    try:
+        running: list[asyncio.Task[None]] = []
+        for part in parts:
+            with step(part.title):
+                running.append(await _start(part, tasks, handler, options, places, pki))
+        yield
+        for task in running:
+            if task.done():
+                task.result()
+    finally:
+        await tasks.close()
+
+
+async def _start(
+    part: Part, tasks: Any, handler: Handler, options: UpOptions, places: Places, pki: Pki
+) -> asyncio.Task[None]:
+    """The part's task, once it does its work."""
+    started = asyncio.Event()
+    work = WORKS[part.name](part, handler, options, pki, started.set)
+    task: asyncio.Task[None] = tasks.create_task(work, name=part.name)
+    waiting = asyncio.ensure_future(started.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if task.done():
+        task.result()
+        raise LauncherError(f"{part.name} ended while it started")
+    return task
+
+
+async def _controllers(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
+    given = {
+        "root_ca_file": str(pki.cert("ca")),
+        "cluster_signing_cert_file": str(pki.cert("ca")),
+        "cluster_signing_key_file": str(pki.key("ca")),
+        "service_account_private_key_file": str(pki.key("sa")),
+    }
+    async with _loopback(handler, part.leaf.common_name, part.leaf.organizations) as transport:
+        await controllers.work(given, transport, started)
+
+
+async def _scheduler(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
+    async with _loopback(handler, part.leaf.common_name, part.leaf.organizations) as transport:
+        await scheduler.work({}, transport, started)
+
+
+async def _kubelet(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
+    """Each node is known by its name; nobody has to prove anything within one process."""
+    from apiserver.apimachinery.clock import SystemClock
+    from apiserver.apimachinery.http import UserInfo
+    from apiserver.apimachinery.rand import Random
+    from apiserver.client.interface import Transport
+    from apiserver.client.transport import LoopbackTransport
+    from kubelet.node.identity import GROUP, NodeIdentity
+    from kubelet.process import Options, running
+
+    async def transport_for(identity: NodeIdentity) -> Transport:
+        return LoopbackTransport(handler, user=UserInfo(identity.user, (GROUP, "system:authenticated")))
+
+    asked = Options(simulated_nodes=options.nodes)
+    async with running(transport_for, SystemClock(), Random(), asked) as nodes:
+        registering = asyncio.ensure_future(nodes.nodes.wait_registered())
+        ended = asyncio.ensure_future(nodes.wait_ended())
+        await asyncio.wait({registering, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if registering.done():
+            started()
+        await ended
+
+
+WORKS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+    "controllers": _controllers,
+    "scheduler": _scheduler,
+    "kubelet": _kubelet,
+}
+
+
+@asynccontextmanager
+async def _loopback(handler: Handler, user: str, groups: tuple[str, ...]) -> AsyncIterator[Any]:
+    from apiserver.apimachinery.http import UserInfo
+    from apiserver.client.transport import LoopbackTransport
+
+    transport = LoopbackTransport(handler, user=UserInfo(user, (*groups, "system:authenticated")))
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+async def _ensure_addons(handler: Handler) -> None:
+    import json
+
+    async with _loopback(handler, ADMIN, (MASTERS,)) as transport:
+        for obj in addons.objects():
+            headers = [("Content-Type", "application/json")]
+            response = await transport.send("POST", addons.BINDINGS, headers=headers, body=json.dumps(obj).encode())
+            answer = await response.read()
+            if response.status not in (201, 409):
+                raise LauncherError(f"{obj['metadata']['name']}: {answer.decode(errors='replace')}")

@@ -1,0 +1,62 @@
+"""`pocketkube kubelet`: the node agent as a process of its own, with the kubelet's flag names where it has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pocketkube import client_component
+from pocketkube.client_component import ClientComponent, Given, Started
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from apiserver.client.interface import Transport
+    from apiserver.server.flags import Flag
+
+BOOTSTRAP_USER = "system:bootstrap:pocketkube"
+BOOTSTRAP_GROUP = "system:bootstrappers:pocketkube:node"
+BOOTSTRAP_GROUPS = ("system:bootstrappers", BOOTSTRAP_GROUP)
+
+
+def kubelet(arguments: list[str]) -> int:
+    """Run nodes against the API server of a bootstrap kubeconfig until told to stop."""
+    about = "Run a node: simulated nodes, each with an identity of its own."
+    return client_component.main(ClientComponent("kubelet", about, _flags, work), arguments)
+
+
+def _flags() -> Sequence[Flag]:
+    from apiserver.server.flags import Flag, integer, text
+
+    return (
+        Flag("bootstrap-kubeconfig", "kubeconfig", text, "Where the API server is, and who may ask for certificates."),
+        Flag("cert-dir", "cert_dir", text, "Where the nodes' certificates are kept."),
+        Flag("node-name", "node_name", text, "The node's name; of several, what they begin with (node)."),
+        Flag("simulated-nodes", "simulated_nodes", integer, "How many simulated nodes to run (1)."),
+    )
+
+
+async def work(given: Given, transport: Transport, started: Started) -> None:
+    """Run the nodes until cancelled. `transport` is the bootstrapper's; each node gets one with its own certificate."""
+    import asyncio
+
+    from apiserver.apimachinery.clock import SystemClock
+    from apiserver.apimachinery.rand import Random
+    from apiserver.client.config import load_kubeconfig
+    from kubelet.certificates import Certificates
+    from kubelet.process import running
+
+    config = load_kubeconfig(given["kubeconfig"])
+    certificates = Certificates(config, transport, given.get("cert_dir") or "", SystemClock())
+    async with running(certificates.transport_for, SystemClock(), Random(), options(given)) as nodes:
+        registering = asyncio.ensure_future(nodes.nodes.wait_registered())
+        ended = asyncio.ensure_future(nodes.wait_ended())
+        await asyncio.wait({registering, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if registering.done():
+            started()
+        await ended
+
+
+def options(given: Given) -> Any:
+    from kubelet.process import Options
+
+    return Options(node_name=given.get("node_name") or "node", simulated_nodes=given.get("simulated_nodes", 1))
