@@ -13,6 +13,7 @@ from pocketkube.places import Places, default_data_dir
 from pocketkube.readiness import Reporter, take_reporter
 
 COMPONENTS = ("apiserver", "controllers", "scheduler", "kubelet")
+WARM = "warm-cluster"  # hidden: the child of the pytest plugin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] and given[0] in COMPONENTS:
         return _component(given[0], given[1:])
+    if given[:1] == [WARM]:
+        from pocketkube import warm
+
+        return warm.main(given[1:])
     reporter = take_reporter(given)
     try:
         return _command(_parser().parse_args(given), given, reporter)

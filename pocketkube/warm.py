@@ -5,6 +5,7 @@ The child speaks JSON lines: it says where it serves, and answers each `reset` t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pocketkube import kubeconfig, ports
+from pocketkube.cli import WARM as CHILD
 from pocketkube.errors import LauncherError
 from pocketkube.parts import KUBERNETES_IP, PARTS, UpOptions, apiserver_arguments
 from pocketkube.pki import AUTHORITIES, SIGNING_KEYS, Pki, cluster_leaves
@@ -21,7 +23,6 @@ from pocketkube.places import Places
 from pocketkube.supervisor import component_command, last_line
 
 STOP_PATIENCE = 20.0
-CHILD = "warm-cluster"  # the hidden command that `main` is
 
 
 class KubeCluster:
@@ -154,7 +155,8 @@ def main(arguments: list[str]) -> int:
                 _tell({"url": f"https://127.0.0.1:{running.port}"})
                 await _obey(baseline, stop)
 
-    component.run(serve)
+    with contextlib.redirect_stdout(sys.stderr):  # the steps of the start are for the log
+        component.run(serve)
     return 0
 
 
@@ -183,5 +185,6 @@ async def _obey(baseline: Any, stop: Any) -> None:
 
 
 def _tell(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    assert sys.__stdout__ is not None
+    sys.__stdout__.write(json.dumps(message) + "\n")
+    sys.__stdout__.flush()

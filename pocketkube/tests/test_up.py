@@ -17,7 +17,10 @@ from pocketkube.tests.cluster import kubectl, pocketkube, running
 def test_up_serves_says_what_next_and_stops_at_ctrl_c(tmp_path: Path, mode: tuple[str, ...]) -> None:
     with running(tmp_path, f"--secure-port={ports.free_port()}", *mode) as up:
         assert "✓ API server is ready on https://127.0.0.1:" in up.output
-        assert f"kubectl --kubeconfig {up.kubeconfig} --context pocketkube get namespaces" in up.output
+        assert (
+            f"kubectl --kubeconfig {up.kubeconfig} --context pocketkube create deployment web --image=nginx"
+            in up.output
+        )
         assert kubectl(up.kubeconfig, "get", "--raw", "/readyz").stdout == "ok"
         status = pocketkube(tmp_path, "status", f"--data-dir={up.data}")
         assert (status.returncode, "API server: ready" in status.stdout) == (0, True)
