@@ -37,7 +37,7 @@ def test_what_a_test_made_changed_and_deleted_is_put_back(cluster: KubeCluster) 
 
 
 def test_an_open_watch_goes_on_and_sees_what_is_taken_away(cluster: KubeCluster) -> None:
-    command = ["get", "configmaps", "-w", "--output-watch-events", "-o", "name"]
+    command = ["get", "configmaps", "-w", "--output-watch-events", "--no-headers"]
     program = [*("kubectl", f"--kubeconfig={cluster.kubeconfig}"), *command]
     cluster.kubectl("create", "configmap", "seen")
     watch = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
