@@ -15,6 +15,7 @@ from apiserver.storage.interface import KeyNotFound, KeyValue, Storage
 ROOT = "/registry/"
 # What components renew by themselves: it would never be at rest, and no test's business.
 OWN_RHYTHM = ("/registry/leases/", "/registry/masterleases/")
+START_REST, START_PATIENCE = 0.15, 30.0  # seconds without a write that count as rest; how long to wait for it
 ROUNDS = 100
 PAUSE = 0.005  # seconds in which components act on what they had begun
 
@@ -27,7 +28,14 @@ class Baseline:
         self._kept: dict[str, bytes] = {}
 
     async def take(self) -> None:
-        self._kept = {item.key: item.value for item in await self._items()}
+        """Wait until the components of a new cluster have come to rest, and remember that state.
+
+        Raises TimeoutError when they go on writing.
+        """
+        async with asyncio.timeout(START_PATIENCE):
+            while self._kept != (found := {item.key: item.value for item in await self._items()}):
+                self._kept = found
+                await asyncio.sleep(START_REST)
 
     async def restore(self) -> int:
         """Go back, again and again until components at work have come to rest; how many writes it took.
