@@ -34,6 +34,10 @@ class Expectations(Generic[K]):
     def expect_deletions(self, key: K, uids: Iterable[str]) -> None:
         self._expected[key] = _Expected(asyncio.get_running_loop().time(), deletions=dict.fromkeys(uids))
 
+    def expect(self, key: K, creations: int, deletions: Iterable[str]) -> None:
+        """Both at once."""
+        self._expected[key] = _Expected(asyncio.get_running_loop().time(), creations, dict.fromkeys(deletions))
+
     def creation_observed(self, key: K) -> None:
         if (expected := self._expected.get(key)) is not None and expected.creations > 0:
             expected.creations -= 1

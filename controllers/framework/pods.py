@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from apiserver.apimachinery import objects
@@ -57,6 +57,12 @@ def is_available(pod: Object, min_ready_seconds: int, now: float) -> bool:
         return True
     since = ready_since(pod)
     return since is not None and since + min_ready_seconds <= now
+
+
+def next_available(pods: Iterable[Object], min_ready_seconds: int, now: float) -> float | None:
+    """Seconds until the next ready pod becomes available by the passing of time alone; None when none will."""
+    due = [since + min_ready_seconds for pod in pods if (since := ready_since(pod)) is not None]
+    return min((at - now for at in due if at > now), default=None)
 
 
 def restarts(pod: Object) -> int:

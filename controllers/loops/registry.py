@@ -9,6 +9,7 @@ from controllers.framework.manager import Loop
 from controllers.loops import (
     certificates,
     cronjob,
+    daemonset,
     deployment,
     endpoints,
     garbage_collector,
@@ -35,6 +36,7 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "serviceaccount-controller": serviceaccount.build,
     "garbage-collector-controller": garbage_collector.build,
     "job-controller": job.build,
+    "daemonset-controller": daemonset.build,
     "deployment-controller": deployment.build,
     "replicaset-controller": replicaset.build,
     "cronjob-controller": cronjob.build,

@@ -145,8 +145,8 @@ class ReplicaSets:
         min_ready = owner["spec"].get("minReadySeconds") or 0
         if not min_ready or status.get("readyReplicas", 0) == status.get("availableReplicas", 0):
             return None
-        since = [s for pod in active if (s := pod_facts.ready_since(pod)) is not None and s + min_ready > now]
-        return Result(after=min(since) + min_ready - now) if since else None
+        after = pod_facts.next_available(active, min_ready, now)
+        return Result(after=after) if after is not None else None
 
     async def _claim(self, owner: Object, candidates: list[Object]) -> list[Object]:
         """The owner's pods; orphans that match its selector are adopted, pods that do not any more released."""

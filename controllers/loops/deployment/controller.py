@@ -24,6 +24,7 @@ from controllers.framework.ownership import (
     fresh_owner_check,
     owned_or_orphaned,
 )
+from controllers.framework.revisions import template_hash
 from controllers.loops.deployment import facts
 from controllers.loops.deployment.rollout import Rollout
 
@@ -180,7 +181,7 @@ class Deployments:
         it is counted in the status, and the next try has another name."""
         status = deployment.setdefault("status", {})
         template = objects.copy(deployment["spec"]["template"])
-        short = facts.template_hash(template, status.get("collisionCount"))
+        short = template_hash(template, status.get("collisionCount"))
         objects.metadata(template)["labels"] = {**objects.labels_of(template), facts.HASH_LABEL: short}
         selector = objects.copy(deployment["spec"]["selector"])
         selector["matchLabels"] = {**(selector.get("matchLabels") or {}), facts.HASH_LABEL: short}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.objects import Object
-from apiserver.apimachinery.rand import NAME_ALPHABET
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -47,13 +44,6 @@ def total_replicas(sets: Iterable[Object | None]) -> int:
 
 def active(sets: Iterable[Object | None]) -> list[Object]:
     return [s for s in sets if s is not None and replicas(s) > 0]
-
-
-def template_hash(template: Object, collisions: int | None) -> str:
-    """A short name of a pod template, in the alphabet of names; `collisions` tells it from one that clashed."""
-    text = json.dumps(template, sort_keys=True, separators=(",", ":")) + (f"#{collisions}" if collisions else "")
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-    return "".join(NAME_ALPHABET[int(digit) % len(NAME_ALPHABET)] for digit in str(number))
 
 
 def same_template(left: Object, right: Object) -> bool:
