@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
@@ -46,6 +47,7 @@ class Options:
     reserved: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
+    pod_manifest_path: Path | None = None  # a directory of static pods, for the first node
 
     def identities(self) -> list[NodeIdentity]:
         count = self.simulated_nodes
@@ -126,7 +128,9 @@ async def running(
     try:
         started = [
             tasks.create_task(
-                _run_node(identity, transport_for, clock, Random(rand.getrandbits(64)), runtime_for, nodes, gate),
+                _run_node(
+                    identity, transport_for, clock, Random(rand.getrandbits(64)), runtime_for, nodes, gate, options
+                ),
                 name=f"kubelet-{identity.name}",
             )
             for identity in identities
@@ -144,12 +148,14 @@ async def _run_node(
     runtime_for: RuntimeFor,
     nodes: Nodes,
     gate: asyncio.Semaphore,
+    options: Options,
 ) -> None:
     async with gate:
         transport = await transport_for(identity)
     try:
         client, events = (Client(Lane(transport, most), user_agent=USER_AGENT) for most in (WRITES, EVENTS))
-        kubelet = Kubelet(identity, client, events, runtime_for(identity, clock, rand), clock, rand)
+        static = options.pod_manifest_path if not nodes.kubelets else None
+        kubelet = Kubelet(identity, client, events, runtime_for(identity, clock, rand), clock, rand, static)
         nodes.kubelets[identity.name] = kubelet
         await kubelet.run(gate, nodes.registered[identity.name])
     finally:

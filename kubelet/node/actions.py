@@ -64,12 +64,9 @@ class Resizes(Protocol):
 
     def need(self, container: dict[str, Any], status: ContainerStatus) -> ResizeNeed: ...
 
-
-class NoResizes:
-    """Resources never change."""
-
-    def need(self, container: dict[str, Any], status: ContainerStatus) -> ResizeNeed:
-        return ResizeNeed.NONE
+    def actuated(self, uid: str, container: dict[str, Any]) -> None:
+        """The runtime has been told of a container's resources."""
+        ...
 
 
 def spec_hash(container: dict[str, Any]) -> str:

@@ -36,10 +36,11 @@ class Waiting(NamedTuple):
 
 
 class Eviction(NamedTuple):
-    """A verdict of the node about a pod that overrides what its containers say."""
+    """A verdict of the node about a pod that overrides what its containers say; `disruption` is the reason for that condition."""
 
     reason: str
     message: str
+    disruption: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ def _set_conditions(status: Object, pod: Object, view: View, *, is_terminal: boo
     if not is_terminal:
         found += [dict(each) for each in view.resize_conditions]
     disruption = conditions.find(view.old.get("conditions"), conditions.DISRUPTION_TARGET)
+    if view.verdict is not None and view.verdict.disruption:
+        disruption = conditions.condition(
+            conditions.DISRUPTION_TARGET, pod, True, view.verdict.disruption, view.verdict.message
+        )
     if disruption is not None:
         found = [each for each in found if each["type"] != conditions.DISRUPTION_TARGET] + [dict(disruption)]
     statuses, phase = [*status["initContainerStatuses"], *status["containerStatuses"]], status["phase"]

@@ -15,6 +15,7 @@ SANDBOX = "PodReadyToStartContainers"
 RESTARTING_ALL = "AllContainersRestarting"
 DISRUPTION_TARGET = "DisruptionTarget"
 RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+RESIZES = (RESIZE_PENDING, RESIZE_IN_PROGRESS)  # they bring their times with them
 OWNED = frozenset(
     {SCHEDULED, READY, INITIALIZED, CONTAINERS_READY, RESIZE_PENDING, RESIZE_IN_PROGRESS, SANDBOX, RESTARTING_ALL}
 )
@@ -152,7 +153,7 @@ def restarting_all(pod: Object, status: RuntimeStatus, old: Object, phase: str) 
 def stamp(conditions: list[Condition], old: Sequence[Condition] | None, now: str) -> None:
     """lastTransitionTime: kept where the status is, now where it changed."""
     for each in conditions:
-        if each["type"] not in OWNED and each["type"] != DISRUPTION_TARGET:
+        if (each["type"] not in OWNED and each["type"] != DISRUPTION_TARGET) or each["type"] in RESIZES:
             continue
         before = find(old, each["type"])
         kept = before is not None and before["status"] == each["status"]

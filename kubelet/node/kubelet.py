@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.objects import Object
@@ -12,9 +15,10 @@ from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.events import EventRecorder
 from apiserver.client.reflector import Reflector
 from apiserver.client.resources import Client
-from kubelet.node import conditions, facts
-from kubelet.node.actions import NoResizes
-from kubelet.node.context import NORMAL, NodeContext
+from kubelet.node import admission, conditions, eviction, facts
+from kubelet.node.admission import Rejection
+from kubelet.node.allocation import Allocations
+from kubelet.node.context import NORMAL, WARNING, NodeContext
 from kubelet.node.identity import NodeIdentity
 from kubelet.node.lease import LeaseHeartbeat
 from kubelet.node.node_status import NODES, NodeStatus
@@ -24,6 +28,7 @@ from kubelet.node.pod_sync import PodSync
 from kubelet.node.pod_workers import PodWorkers, State
 from kubelet.node.prober.manager import ProbeManager
 from kubelet.node.references import References
+from kubelet.node.static_pods import StaticPods
 from kubelet.node.status_manager import PODS, StatusManager
 from kubelet.node.volumes.manager import VolumeManager
 from kubelet.runtime.interface import ContainerRuntime, ContainerRuntimeError
@@ -42,6 +47,7 @@ class Kubelet:
         runtime: ContainerRuntime,
         clock: Clock,
         rand: Random,
+        static_directory: Path | None = None,
     ) -> None:
         self.identity = identity
         recorder = EventRecorder(events, clock, "kubelet", host=identity.name)
@@ -52,11 +58,25 @@ class Kubelet:
         self.statuses = StatusManager(context, self)
         references = References(client, clock)
         self.probes = ProbeManager(context, self.statuses.get, self._look)
+        self.allocations = Allocations(context, self._admit)
+        self.static = StaticPods(context, static_directory, self, self.source.named)
         self._sync = PodSync(
-            context, self.statuses, self.probes, VolumeManager(context, references), references, NoResizes()
+            context,
+            self.statuses,
+            self.probes,
+            VolumeManager(context, references),
+            references,
+            self.allocations,
+            self.static.reconcile,
         )
         self.workers = PodWorkers(self._sync, rand, clock.now, self._finished)
-        self.node_status = NodeStatus(context, identity)
+        self._eviction = eviction.EvictionManager(
+            context,
+            self.active_pods,
+            lambda uid, verdict: self.workers.kill(uid, grace=0, verdict=verdict),
+            lambda: eviction.annotated(context.node),
+        )
+        self.node_status = NodeStatus(context, identity, self._eviction.signals, self._eviction.look)
         self._lease = LeaseHeartbeat(context)
         self._tasks = TaskOwner(f"kubelet {identity.name}")
 
@@ -68,23 +88,26 @@ class Kubelet:
             async with gate:
                 await self.node_status.register()
             registered.set()
-            name, client = self.identity.name, self.context.client
-            node = Reflector(
-                client.resource(NODES), self.node_status, self.context.rand, field_selector=f"metadata.name={name}"
-            )
-            pods = Reflector(
-                client.resource(PODS), self.source, self.context.rand, field_selector=f"spec.nodeName={name}"
-            )
-            parts = {
-                "lease": self._lease.run(),
-                "node-status": self.node_status.run(),
-                "node-watch": node.run(),
-                "pleg": Pleg(self.context.runtime, self._look).run(),
-                "pod-watch": pods.run(),
-            }
-            await asyncio.gather(*(self._tasks.create_task(part, name=f"{key}-{name}") for key, part in parts.items()))
+            name = self.identity.name
+            parts = [self._tasks.create_task(part, name=f"{key}-{name}") for key, part in self._parts().items()]
+            await asyncio.gather(*parts)
         finally:
             await self._close()
+
+    def _parts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What runs as long as the node does."""
+        name, client, rand = self.identity.name, self.context.client, self.context.rand
+        node = Reflector(client.resource(NODES), self.node_status, rand, field_selector=f"metadata.name={name}")
+        pods = Reflector(client.resource(PODS), self.source, rand, field_selector=f"spec.nodeName={name}")
+        return {
+            "lease": self._lease.run(),
+            "node-status": self.node_status.run(),
+            "node-watch": node.run(),
+            "pleg": Pleg(self.context.runtime, self._look).run(),
+            "eviction": self._eviction.run(),
+            "static-pods": self.static.run(),
+            "pod-watch": pods.run(),
+        }
 
     async def _close(self) -> None:
         await self._tasks.close()
@@ -97,47 +120,129 @@ class Kubelet:
     def _look(self, uid: str) -> None:
         self.workers.look(uid)
 
+    # Pods
+
+    def active_pods(self) -> list[Object]:
+        """Those that have been admitted and may have running containers, as allocated."""
+        every = [*self.source.all(), *filter(None, map(self.static.get, self.workers.uids()))]
+        return [
+            self.allocations.allocated(pod)
+            for pod in every
+            if self.workers.may_have_running_containers(facts.uid_of(pod))
+        ]
+
+    def _admit(self, pod: Object) -> Rejection | None:
+        uid = facts.uid_of(pod)
+        others = [other for other in self.active_pods() if facts.uid_of(other) != uid]
+        refused = None if self.allocations.known(uid) else eviction.admit(pod, self._eviction.signals())
+        return refused or admission.admit(pod, self.context.node, others)
+
+    def _add(self, pod: Object) -> None:
+        """A pod that is new here: it is admitted, or has failed."""
+        uid = facts.uid_of(pod)
+        if not facts.is_terminal(pod) and not facts.is_deleted(pod) and self.workers.state(uid) is None:
+            rejection = self._admit(pod)
+            if rejection is not None:
+                self._reject(pod, rejection)
+                return
+            self.allocations.allocate(pod)
+        self.workers.update(pod)
+
+    def _reject(self, pod: Object, rejection: Rejection) -> None:
+        self.context.event(pod, WARNING, rejection.reason, rejection.message)
+        status = {
+            "qosClass": facts.qos_of(pod),
+            "phase": "Failed",
+            "reason": rejection.reason,
+            "message": f"Pod was rejected: {rejection.message}",
+        }
+        self.statuses.set(pod, status)
+
     # What the API tells
 
     def pod_added(self, pod: Object) -> None:
-        if facts.is_mirror(pod):
-            return
-        self.workers.update(pod)
+        if not facts.is_mirror(pod):
+            self._add(pod)
+        elif (static := self.static.mirrored_by(pod)) is not None:
+            self.statuses.reconcile(facts.uid_of(static))
 
     def pod_updated(self, old: Object, pod: Object) -> None:
         """A new spec or a deletion is work; a status that came back is not, unless a readiness gate turned."""
         if facts.is_mirror(pod):
+            if facts.is_deleted(pod) and (static := self.static.mirrored_by(pod)) is not None:
+                self._look(facts.uid_of(static))
             return
-        if needs_work(old, pod) or conditions.gates_changed(pod):
-            self.workers.update(pod)
+        uid = facts.uid_of(pod)
+        if self.workers.state(uid) is None:
+            return  # it was rejected
+        if not needs_work(old, pod) and not conditions.gates_changed(pod):
+            return
+        if self.allocations.known(uid) and old["spec"] != pod["spec"]:
+            self.allocations.resized(pod)
+        self.workers.update(self.allocations.allocated(pod))
 
     def pod_removed(self, pod: Object) -> None:
-        uid = facts.uid_of(pod)
+        if facts.is_mirror(pod):
+            if (static := self.static.mirrored_by(pod)) is not None:
+                self._look(facts.uid_of(static))
+            return
+        self._remove(facts.uid_of(pod))
+
+    def static_added(self, pod: Object) -> None:
+        if self.workers.state(facts.uid_of(pod)) is None:
+            self._add(pod)
+
+    def static_removed(self, uid: str) -> None:
+        self._remove(uid)
+
+    # Ends
+
+    def _remove(self, uid: str) -> None:
+        """The pod is gone from its source."""
         self.workers.kill(uid, removed=True)
         if self.workers.state(uid) in (None, State.FINISHED):
             self._clean_up(uid)
 
     def _finished(self, uid: str) -> None:
         """Its worker is done; when the pod is gone, too, so is everything of it."""
-        if self.source.get(uid) is None:
+        self._retry_resizes()
+        if self.source.get(uid) is None and self.static.get(uid) is None:
             self._clean_up(uid)
 
     def _clean_up(self, uid: str) -> None:
         self.workers.forget(uid)
-        self.statuses.forget(uid)
         self.probes.remove_pod(uid)
-        self._tasks.create_task(self._remove(uid), name=f"clean-up-{uid}")
+        self.allocations.forget(uid)
+        self._tasks.create_task(self._purge(uid), name=f"clean-up-{uid}")
 
-    async def _remove(self, uid: str) -> None:
+    async def _purge(self, uid: str) -> None:
+        mirror = self._mirror_without_pod(uid)
+        self.statuses.forget(uid)
+        if mirror is not None:
+            await self.static.delete_mirror(mirror)
         try:
             await self._sync.clean_up(uid)
         except ContainerRuntimeError as error:
             log.warning("pod not cleaned up", extra={"uid": uid, "error": str(error)})
 
+    def _mirror_without_pod(self, uid: str) -> Object | None:
+        """The mirror that a static pod has left behind."""
+        for pod in self.source.all():
+            if facts.is_mirror(pod) and pod["metadata"]["annotations"].get(facts.HASH_ANNOTATION) == uid:
+                return pod
+        return None
+
+    def _retry_resizes(self) -> None:
+        for uid in self.allocations.retry():
+            pod = self.source.get(uid)
+            if pod is not None:
+                self.workers.update(self.allocations.allocated(pod))
+
     # What the status manager asks
 
     def api_pod(self, uid: str) -> Object | None:
-        return self.source.get(uid)
+        static = self.static.get(uid)
+        return self.static.mirror_of(static) if static is not None else self.source.get(uid)
 
     def may_have_running_containers(self, uid: str) -> bool:
         return self.workers.may_have_running_containers(uid)

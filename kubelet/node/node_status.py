@@ -192,11 +192,14 @@ def _without_heartbeats(status: Object) -> Object:
 class NodeStatus:
     """Registers the node and keeps its status true. It is the sink of the node's watch of itself."""
 
-    def __init__(self, context: NodeContext, identity: NodeIdentity, pressures: Pressures = frozenset) -> None:
+    def __init__(
+        self, context: NodeContext, identity: NodeIdentity, pressures: Pressures, on_change: Callable[[], None]
+    ) -> None:
         self._context = context
         self._identity = identity
         self._client = context.client.resource(NODES)
         self._pressures = pressures
+        self._on_change = on_change
         self._reported = 0.0
         self._report_after = REPORT
         self._unschedulable = False
@@ -215,7 +218,12 @@ class NodeStatus:
         if before is not None and unschedulable != self._unschedulable:
             self._event("NodeNotSchedulable" if unschedulable else "NodeSchedulable")
         self._unschedulable = unschedulable
-        if before is None or before["spec"].get("podCIDRs") != node["spec"].get("podCIDRs"):
+        self._on_change()
+        if (
+            before is None
+            or before["spec"].get("podCIDRs") != node["spec"].get("podCIDRs")
+            or objects.annotations_of(before) != objects.annotations_of(node)
+        ):
             self._changed.set()
 
     def deleted(self, node: Object) -> None:

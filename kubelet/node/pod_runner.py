@@ -93,7 +93,7 @@ class PodRunner:
             outcome.errors.append(str(error))
             return outcome
         if sandbox:
-            starter = _Starter(self._context, self._images, self._killer, self._sources, self._backoff)
+            starter = _Starter(self._context, self._images, self._killer, self._sources, self._backoff, self._resizes)
             await self._start_all(_Round(pod, status, sandbox, ips, mounts, outcome, starter), actions)
         return outcome
 
@@ -148,6 +148,7 @@ class PodRunner:
         for found in actions.update:
             container = facts.container_named(pod, found.name) or {}
             await self._context.runtime.update_resources(found.id, container.get("resources") or {})
+            self._resizes.actuated(facts.uid_of(pod), container)
             outcome.changed = True
 
     async def _start_all(self, round: _Round, actions: Actions) -> None:
@@ -190,13 +191,20 @@ class _Starter:
     """Pull, create, start, postStart."""
 
     def __init__(
-        self, context: NodeContext, images: Images, killer: Killer, sources: Sources, backoff: Backoff
+        self,
+        context: NodeContext,
+        images: Images,
+        killer: Killer,
+        sources: Sources,
+        backoff: Backoff,
+        resizes: Resizes,
     ) -> None:
         self._context = context
         self._images = images
         self._killer = killer
         self._sources = sources
         self._backoff = backoff
+        self._resizes = resizes
 
     async def start(self, round: _Round, container: dict[str, Any]) -> None:
         """Raises StartError."""
@@ -204,6 +212,7 @@ class _Starter:
         self._check_backoff(pod, container, round.status)
         image = await self._image(pod, container)
         container_id = await self._create(round, container, image)
+        self._resizes.actuated(facts.uid_of(pod), container)
         self._context.event(pod, NORMAL, "Created", "Container created", container=name)
         try:
             await self._context.runtime.start_container(container_id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from apiserver.apimachinery.objects import Object
 from kubelet.node import conditions, facts, runtime_status
-from kubelet.node.actions import Resizes
+from kubelet.node.allocation import Allocations
 from kubelet.node.api_status import Eviction, View, Waiting, generate
 from kubelet.node.context import NORMAL, WARNING, NodeContext
 from kubelet.node.deadline import EXCEEDED, seconds_left
@@ -34,14 +35,17 @@ class PodSync:
         probes: ProbeManager,
         volumes: VolumeManager,
         sources: Sources,
-        resizes: Resizes,
+        allocations: Allocations,
+        mirror: Callable[[Object], Awaitable[None]],
     ) -> None:
         self._context = context
         self._statuses = statuses
         self._probes = probes
         self._volumes = volumes
         self._killer = Killer(context)
-        self._runner = PodRunner(context, Images(context), self._killer, sources, probes, resizes)
+        self._runner = PodRunner(context, Images(context), self._killer, sources, probes, allocations)
+        self._allocations = allocations
+        self._mirror = mirror
         self._reasons: dict[str, dict[str, Waiting]] = {}  # uid → container → why it is not started
 
     def _generate(
@@ -58,19 +62,23 @@ class PodSync:
             host_ips=self._context.host_ips,
             runtime_name=self._context.runtime_name,
             reasons=self._reasons.get(facts.uid_of(pod)) or {},
+            resize_conditions=self._allocations.conditions(facts.uid_of(pod)),
             verdict=verdict,
         )
         return generate(pod, view, self._probes, is_terminal=is_terminal)
 
     async def sync(self, pod: Object, stop: asyncio.Event) -> SyncResult:
         runtime = await runtime_status.read(self._context.runtime, facts.uid_of(pod))
+        self._allocations.observe(pod, runtime)
         left = seconds_left(pod, self._statuses.old_status(pod), self._context.clock.now())
         exceeded = EXCEEDED if left is not None and left <= 0 else None
         shown = self._statuses.set(pod, self._generate(pod, runtime, verdict=exceeded))
         if exceeded is not None:
-            self._context.event(pod, NORMAL, *exceeded)
+            self._context.event(pod, NORMAL, exceeded.reason, exceeded.message)
         if shown.get("phase") in facts.TERMINAL:
             return SyncResult(terminal=True, verdict=exceeded)
+        if facts.is_static(pod):
+            await self._mirror(pod)
         try:
             await self._volumes.wait_ready(pod, stop)
         except Interrupted:
