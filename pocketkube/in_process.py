@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pocketkube import addons, component, controllers, scheduler
+from pocketkube import addons, component, controllers, nodes, scheduler
 from pocketkube.client_component import until
 from pocketkube.errors import LauncherError
-from pocketkube.parts import Part, UpOptions, wanted
+from pocketkube.parts import Part, UpOptions, node_count, wanted
 from pocketkube.pki import Pki
 from pocketkube.places import Places
 from pocketkube.steps import say, step
@@ -74,6 +74,9 @@ async def parts_running(handler: Handler, options: UpOptions, places: Places, pk
         for part in parts:
             with step(part.title):
                 running.append(await _start(part, tasks, handler, options, places, pki))
+        if count := node_count(options):
+            with step(f"{count} node{'s' if count > 1 else ''} ready"):
+                await _wait_nodes(handler, count)
         yield
         for task in running:
             if task.done():
@@ -128,9 +131,9 @@ async def _kubelet(part: Part, handler: Handler, options: UpOptions, pki: Pki, s
         return LoopbackTransport(handler, user=UserInfo(identity.user, (GROUP, "system:authenticated")))
 
     asked = Options(simulated_nodes=options.nodes)
-    async with running(transport_for, SystemClock(), Random(), asked) as nodes:
-        registering = asyncio.ensure_future(nodes.nodes.wait_registered())
-        ended = asyncio.ensure_future(nodes.wait_ended())
+    async with running(transport_for, SystemClock(), Random(), asked) as kubelets:
+        registering = asyncio.ensure_future(kubelets.nodes.wait_registered())
+        ended = asyncio.ensure_future(kubelets.wait_ended())
         await asyncio.wait({registering, ended}, return_when=asyncio.FIRST_COMPLETED)
         if registering.done():
             started()
@@ -154,6 +157,15 @@ async def _loopback(handler: Handler, user: str, groups: tuple[str, ...]) -> Asy
         yield transport
     finally:
         await transport.aclose()
+
+
+async def _wait_nodes(handler: Handler, count: int) -> None:
+    try:
+        async with asyncio.timeout(nodes.PATIENCE), _loopback(handler, ADMIN, (MASTERS,)) as transport:
+            while not nodes.enough(await (await transport.send("GET", nodes.PATH)).read(), count):  # noqa: ASYNC110
+                await asyncio.sleep(nodes.POLL)
+    except TimeoutError as e:
+        raise LauncherError(f"the nodes are not ready after {nodes.PATIENCE:.0f} s") from e
 
 
 async def _ensure_addons(handler: Handler) -> None:

@@ -86,6 +86,11 @@ def wanted(options: UpOptions) -> list[Part]:
     return [part for part in PARTS if part.wanted(options)]
 
 
+def node_count(options: UpOptions) -> int:
+    """How many nodes the cluster will have when it is up."""
+    return options.nodes if any(part.name == "kubelet" for part in wanted(options)) else 0
+
+
 def part_arguments(part: Part, options: UpOptions, places: Places, pki: Pki, url: str) -> list[str]:
     """The command line of a part, its kubeconfig written."""
     path = places.root / f"{part.name}.kubeconfig"

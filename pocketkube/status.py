@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pocketkube import nodes
 from pocketkube.addons import Administrator
 from pocketkube.commands import is_alive
 from pocketkube.pki import Pki
@@ -72,9 +73,9 @@ def _components(state: dict[str, Any]) -> Iterator[str]:
 
 def _cluster(administrator: Administrator) -> Iterator[str]:
     yield from _leaders(administrator)
-    nodes = _items(administrator, "/api/v1/nodes")
-    if nodes:
-        yield f"Nodes: {sum(_is_ready(node) for node in nodes)} of {len(nodes)} ready"
+    known = _items(administrator, nodes.PATH)
+    if known:
+        yield f"Nodes: {sum(nodes.ready(node) for node in known)} of {len(known)} ready"
     lag = lag_quantile(_ask(administrator, "/metrics").text, 0.99)
     if lag is not None:
         yield f"API server's loop lag: 99 % within {lag * 1000:g} ms"
@@ -93,11 +94,6 @@ def _leaders(administrator: Administrator) -> Iterator[str]:
 def _items(administrator: Administrator, path: str) -> list[Any]:
     answer = _ask(administrator, path)
     return list(json.loads(answer.text).get("items") or ()) if answer.code == 200 else []
-
-
-def _is_ready(node: dict[str, Any]) -> bool:
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def lag_quantile(metrics: str, quantile: float) -> float | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pocketkube import addons, etcd, kubeconfig, ports
+from pocketkube import addons, etcd, kubeconfig, nodes, ports
 from pocketkube.errors import LauncherError
-from pocketkube.parts import KUBERNETES_IP, UpOptions, apiserver_arguments, part_arguments, wanted
+from pocketkube.parts import KUBERNETES_IP, UpOptions, apiserver_arguments, node_count, part_arguments, wanted
 from pocketkube.pki import AUTHORITIES, SIGNING_KEYS, Pki, cluster_leaves
 from pocketkube.places import PORT, Places
 from pocketkube.readiness import Reporter
@@ -68,11 +68,15 @@ def _start(
         ]
         supervisor.wait_ready(server)
         more.append(url)
+    administrator = addons.Administrator(pki, url)
     if parts:
-        addons.ensure(addons.Administrator(pki, url))
+        addons.ensure(administrator)
     for part, process in zip(parts, started, strict=True):
         with step(f"{part.title}"):
             supervisor.wait_ready(process)
+    if count := node_count(options):
+        with step(f"{count} node{'s' if count > 1 else ''} ready"):
+            nodes.wait(administrator, count)
 
 
 def _keep_components(places: Places, supervisor: Supervisor) -> None:
