@@ -78,7 +78,7 @@ def requested_to_capacity_ratio(weights: Sequence[int], shape: Sequence[Mapping[
             if not capacity:
                 continue
             full = wanted > capacity
-            value = _broken_linear(points, MAX_UTILIZATION if full else wanted * MAX_UTILIZATION // capacity)
+            value = broken_linear(points, MAX_UTILIZATION if full else wanted * MAX_UTILIZATION // capacity)
             if value > 0:
                 total += value * weight
                 parts += weight
@@ -87,7 +87,7 @@ def requested_to_capacity_ratio(weights: Sequence[int], shape: Sequence[Mapping[
     return score
 
 
-def _broken_linear(points: Sequence[tuple[int, int]], utilization: int) -> int:
+def broken_linear(points: Sequence[tuple[int, int]], utilization: int) -> int:
     for i, (x, y) in enumerate(points):
         if utilization <= x:
             if i == 0:
