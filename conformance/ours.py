@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.peer import make_pki, wait_ready
@@ -54,8 +55,7 @@ def pocketkube_server(*extra: str, etcd: str = "") -> Iterator[Target]:
             (process.pid,),
         )
         try:
-            wait_ready(target, process, directory / "server.log")
-            yield target
+            yield replace(target, ready_after=wait_ready(target, process, directory / "server.log"))
         except BaseException:
             sys.stderr.write((directory / "server.log").read_text()[-4000:])
             raise

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from conformance import etcd as etcd_process
@@ -132,8 +133,7 @@ def real_server(*extra: str, etcd: str = "") -> Iterator[Target]:
                 str(directory / "admin.key"),
                 tuple(p.pid for p in processes),
             )
-            wait_ready(target, processes[-1], directory / "apiserver.log")
-            yield target
+            yield replace(target, ready_after=wait_ready(target, processes[-1], directory / "apiserver.log"))
         finally:
             for process in reversed(processes):  # the API server first: it needs etcd to leave in good order
                 stop(process)

@@ -1,48 +1,50 @@
-"""`make bench`: pocketkube and, where it is built, the real pair, row by row in one run; results to ledger.json.
+"""`make bench`: pocketkube and, where it is built, the real pair, side by side, row by row in turns.
 
-`python -m conformance.benchmark.bench [--peer] [--etcd] [--only ours|real]`
+`python -m conformance.benchmark.bench [--only ours|real] [--rows create,fan-out] [--list] [--write]`
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import gc
 import sys
-import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from conformance.benchmark.rows import Row, measure, no_garbage
+from conformance.benchmark import report
+from conformance.benchmark.load import Bench
+from conformance.benchmark.measurement import Measurement
+from conformance.benchmark.rows import ROWS
+from conformance.benchmark.rows.row import Row, run
 from conformance.ours import pocketkube_server
 from conformance.peer import missing, real_server
+from conformance.target import Target
 
-LEDGER = Path(__file__).parent / "ledger.json"
+SERVERS = {"real": real_server, "ours": pocketkube_server}
 
-
-def _tell(row: Row) -> None:
-    if row.operations:
-        figures = f"{row.rate:9.0f}/s {row.cpu_each:9.0f} µs CPU  p50 {row.p50:7.2f} ms  p99 {row.p99:7.2f} ms"
-    else:
-        figures = " " * 60
-    print(f"  {row.name:34} {figures} {row.memory:7.0f} MB", flush=True)
+Results = list[tuple[Row, dict[str, Measurement]]]
 
 
-def _run(name: str, server: Any) -> list[Row]:
-    print(name, flush=True)
-    begun = time.monotonic()
-    with server as target:
-        started = time.monotonic() - begun
-        print(f"  {'start':34} {started:9.2f} s (certificates included)", flush=True)
+def chosen(wanted: str) -> list[Row]:
+    """The rows whose name begins with one of the comma-separated words; all without any."""
+    words = [word.strip() for word in wanted.split(",") if word.strip()]
+    return [row for row in ROWS if not words or any(row.name.startswith(word) for word in words)]
 
-        async def main() -> list[Row]:
-            async with no_garbage():
-                return await measure(target, _tell)
 
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            return runner.run(main())
+async def measure(rows: Sequence[Row], targets: dict[str, Target]) -> Results:
+    benches = {name: await Bench.open(target) for name, target in targets.items()}
+    results: Results = []
+    try:
+        print(report.head())
+        for row in rows:
+            found = dict(zip(benches, await run(row, list(benches.values())), strict=True))
+            results.append((row, found))
+            print(*report.lines(row, found), sep="\n", flush=True)
+    finally:
+        for bench in benches.values():
+            await bench.close()
+    return results
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -51,36 +53,32 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _ratios(ours: list[Row], real: list[Row]) -> None:
-    print("real / ours")
-    by_name = {row.name: row for row in real}
-    for row in ours:
-        other = by_name.get(row.name)
-        if other is not None and row.operations and row.cpu_each:
-            cpu, rate = other.cpu_each / row.cpu_each, row.rate / max(other.rate, 1e-9)
-            print(
-                f"  {row.name:34} CPU {cpu:6.1f}x   throughput {rate:6.1f}x   memory {other.memory:5.0f} : {row.memory:.0f} MB"
-            )
+def _servers(only: str) -> list[str]:
+    names = [only] if only else list(SERVERS)
+    if "real" in names and (why := missing()):
+        print(f"the real pair is left out: {why}")
+        names.remove("real")
+    return names
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["ours", "real"])
+    parser.add_argument("--only", choices=list(SERVERS), default="")
+    parser.add_argument("--rows", default="", help="rows whose name begins so, by comma")
+    parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--write", action="store_true", help="write the ledger")
     arguments = parser.parse_args()
-    results: dict[str, list[Row]] = {}
-    if arguments.only != "ours":
-        if why := missing():
-            print(f"the real pair is left out: {why}")
-        else:
-            results["real"] = _run("kube-apiserver + etcd", real_server())
-    if arguments.only != "real":
-        results["ours"] = _run("pocketkube, embedded store", pocketkube_server())
-    if len(results) == 2:
-        _ratios(results["ours"], results["real"])
+    rows = chosen(arguments.rows)
+    if arguments.list:
+        print(*[row.name for row in rows], sep="\n")
+        return 0
+    gc.disable()  # the client's own collector is kept out of the latencies
+    with ExitStack() as stack:
+        targets = {name: stack.enter_context(SERVERS[name]()) for name in _servers(arguments.only)}
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            results = runner.run(measure(rows, targets))
     if arguments.write:
-        rows = {name: [asdict(row) for row in found] for name, found in results.items()}
-        LEDGER.write_text(json.dumps({"date": datetime.now(UTC).strftime("%Y-%m-%d"), **rows}, indent=1) + "\n")
+        report.write(results)
     return 0
 
 
