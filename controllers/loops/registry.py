@@ -12,6 +12,7 @@ from controllers.loops import (
     daemonset,
     deployment,
     endpoints,
+    ephemeral_volume,
     garbage_collector,
     job,
     namespace,
@@ -23,6 +24,9 @@ from controllers.loops import (
     root_ca,
     serviceaccount,
     taint_eviction,
+    volume_binder,
+    volume_expand,
+    volume_protection,
 )
 
 # name as upstream's --controllers knows it → builds the loop
@@ -46,6 +50,12 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "ttl-controller": node_ttl.build,
     "node-ipam-controller": node_ipam.build,
     "node-lifecycle-controller": node_lifecycle.build,
+    "persistentvolume-binder-controller": volume_binder.build,
+    "persistentvolume-expander-controller": volume_expand.build,
+    "persistentvolumeclaim-protection-controller": volume_protection.build_claims,
+    "persistentvolume-protection-controller": volume_protection.build_volumes,
+    "volumeattributesclass-protection-controller": volume_protection.build_classes,
     "root-ca-certificate-publisher-controller": root_ca.build,
+    "ephemeral-volume-controller": ephemeral_volume.build,
     "taint-eviction-controller": taint_eviction.build,
 }
