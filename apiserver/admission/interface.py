@@ -48,6 +48,8 @@ class AdmissionDependencies:
     rand: Random
     read: Callable[[GroupResource, str, str], Any]  # async (resource, namespace, name) → Object | None, from storage
     create: Callable[[GroupResource, str, Object], Any]  # async (resource, namespace, object) → Object, as the server
+    # async (resource, namespace, name, change(copy) → Object | None) → Object: compare-and-swap of a status, as the server
+    update_status: Callable[[GroupResource, str, str, Callable[[Object], Object | None]], Any]
     authorizer: Any = None
     options: dict[str, Any] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from apiserver.apimachinery.schemas import builtin
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Resource
 from apiserver.registry.store import Store
+from apiserver.registry.strategy import Strategy
 
 MANAGER = "kube-apiserver"
 
@@ -65,10 +66,17 @@ class Objects:
                 raise
 
     async def update(
-        self, resource: GroupResource, namespace: str, name: str, change: Callable[[Object], Object | None]
+        self,
+        resource: GroupResource,
+        namespace: str,
+        name: str,
+        change: Callable[[Object], Object | None],
+        subresource: str = "",
     ) -> Object:
         """Replace the object by `change(copy of it)`; None, or an equal object, changes nothing."""
         store = self.store(resource)
+        part = store.resource.subresource(subresource)
+        strategy = part.strategy if part is not None and part.strategy is not None else store.resource.strategy
 
         async def updater(old: Object | None) -> Object:
             if old is None:  # a kind that PUT may create
@@ -76,10 +84,12 @@ class Objects:
             new = change(objects.copy(old))
             if new is None:
                 return objects.copy(old)  # type: ignore[no-any-return]
-            self._own(store.resource, old, new)
+            self._own(store.resource, old, new, strategy, subresource)
             return new
 
-        record, _ = await store.update(self._context(namespace, "update"), name, updater)
+        ctx = self._context(namespace, "update")
+        ctx.subresource = subresource
+        record, _ = await store.update(ctx, name, updater, strategy=strategy)
         return store.object(record)
 
     async def apply_status(
@@ -123,16 +133,25 @@ class Objects:
     def _context(self, namespace: str, verb: str) -> Context:
         return Context(self.clock, self.rand, namespace=namespace, verb=verb, field_manager=MANAGER)
 
-    def _own(self, resource: Resource, old: Object | None, obj: Object) -> None:
+    def _own(
+        self,
+        resource: Resource,
+        old: Object | None,
+        obj: Object,
+        strategy: Strategy | None = None,
+        subresource: str = "",
+    ) -> None:
         """What a client's write goes through before the Store: defaults, then ownership."""
+        strategy = strategy or resource.strategy
         resource.strategy.default(obj)
         self.field_manager(resource).on_update(
             old,
             obj,
             api_version=str(GroupVersion(resource.group, resource.storage_version)),
             manager=MANAGER,
+            subresource=subresource,
             now=self._context("", "").timestamp(),
-            reset_fields=resource.strategy.reset_fields(resource.storage_version),
+            reset_fields=strategy.reset_fields(resource.storage_version),
         )
 
     def field_manager(self, resource: Resource) -> FieldManager:

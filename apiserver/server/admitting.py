@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from apiserver.admission.chain import AdmissionChain, build_chain
@@ -21,12 +22,18 @@ def admission_chain(server: APIServer, security: Security) -> AdmissionChain:
     async def create(group_resource: GroupResource, namespace: str, obj: Object) -> Object:
         return await objects.create(group_resource, obj)
 
+    async def update_status(
+        group_resource: GroupResource, namespace: str, name: str, change: Callable[[Object], Object | None]
+    ) -> Object:
+        return await objects.update(group_resource, namespace, name, change, "status")
+
     dependencies = AdmissionDependencies(
         listers=server.listers,
         clock=server.clock,
         rand=server.rand,
         read=server.read,
         create=create,
+        update_status=update_status,
         authorizer=security.authorization.authorizer,
     )
     options = server.options

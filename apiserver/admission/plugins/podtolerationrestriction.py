@@ -5,21 +5,18 @@ Mirrors upstream plugin/pkg/admission/podtolerationrestriction, without a config
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from apiserver.admission import lookups
 from apiserver.admission.interface import CREATE, UPDATE, AdmissionPlugin, Attributes
 from apiserver.admission.pods import BEST_EFFORT, PODS, qos, spec_of
 from apiserver.admission.refusals import unexpected
+from apiserver.admission.tolerations import Toleration, covers, merged
 from apiserver.apimachinery.objects import annotations_of
 
 DEFAULTS_ANNOTATION = "scheduler.alpha.kubernetes.io/defaultTolerations"
 ALLOWED_ANNOTATION = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
 MEMORY_PRESSURE = {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"}
-
-Toleration = dict[str, Any]
 
 
 class PodTolerationRestriction(AdmissionPlugin):
@@ -67,37 +64,3 @@ class PodTolerationRestriction(AdmissionPlugin):
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
             raise unexpected("json: cannot unmarshal into Go value of type []v1.Toleration")
         return found
-
-
-def merged(tolerations: list[Toleration]) -> list[Toleration]:
-    """Without those that another one covers; of equal ones the first stays."""
-    kept: list[Toleration] = []
-    for i, one in enumerate(tolerations):
-        if any(covers(other, one) for other in kept):
-            continue
-        if any(other != one and covers(other, one) for other in tolerations[i + 1 :]):
-            continue
-        kept.append(one)
-    return kept
-
-
-def covers(wide: Toleration, narrow: Toleration) -> bool:
-    """Whether `wide` tolerates everything that `narrow` does (upstream util/tolerations isSuperset)."""
-    if wide == narrow:
-        return True
-    operator = wide.get("operator") or "Equal"
-    key, effect = wide.get("key") or "", wide.get("effect") or ""
-    if (narrow.get("key") or "") != key and (key or operator != "Exists"):
-        return False
-    if effect and (narrow.get("effect") or "") != effect:
-        return False
-    if effect == "NoExecute" and not _lasts(wide, narrow):
-        return False
-    if operator == "Equal":
-        return narrow.get("operator") == "Equal" and (narrow.get("value") or "") == (wide.get("value") or "")
-    return bool(operator == "Exists")
-
-
-def _lasts(wide: Toleration, narrow: Toleration) -> bool:
-    bound, asked = wide.get("tolerationSeconds"), narrow.get("tolerationSeconds")
-    return bound is None or (asked is not None and asked <= bound)

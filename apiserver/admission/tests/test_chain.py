@@ -19,13 +19,22 @@ BUILT_IN_DEFAULT = [
     "TaintNodesByCondition",
     "Priority",
     "DefaultTolerationSeconds",
+    "DefaultStorageClass",
+    "StorageObjectInUseProtection",
+    "PersistentVolumeClaimResize",
+    "RuntimeClass",
+    "CertificateApproval",
+    "CertificateSigning",
+    "CertificateSubjectRestriction",
+    "DefaultIngressClass",
     "PodTopologyLabels",
     "PodResizeValidator",
+    "ResourceQuota",
 ]
 
 
 def dependencies(world: World) -> AdmissionDependencies:
-    return AdmissionDependencies(world.lister, world, Random(1), world.read, world.create)
+    return AdmissionDependencies(world.lister, world, Random(1), world.read, world.create, world.update_status)
 
 
 class Noting(AdmissionPlugin):
@@ -87,8 +96,7 @@ def test_flags_add_and_take_away() -> None:
         "TaintNodesByCondition",
         "DefaultTolerationSeconds",
         "PodTolerationRestriction",
-        "PodTopologyLabels",
-        "PodResizeValidator",
+        *BUILT_IN_DEFAULT[6:],
     ]
 
 

@@ -23,6 +23,13 @@ KINDS = {
     "namespaces": GroupVersionKind("", "v1", "Namespace"),
     "serviceaccounts": GroupVersionKind("", "v1", "ServiceAccount"),
     "persistentvolumeclaims": GroupVersionKind("", "v1", "PersistentVolumeClaim"),
+    "resourcequotas": GroupVersionKind("", "v1", "ResourceQuota"),
+    "persistentvolumes": GroupVersionKind("", "v1", "PersistentVolume"),
+    "storageclasses": GroupVersionKind("storage.k8s.io", "v1", "StorageClass"),
+    "volumeattributesclasses": GroupVersionKind("storage.k8s.io", "v1", "VolumeAttributesClass"),
+    "runtimeclasses": GroupVersionKind("node.k8s.io", "v1", "RuntimeClass"),
+    "ingresses": GroupVersionKind("networking.k8s.io", "v1", "Ingress"),
+    "ingressclasses": GroupVersionKind("networking.k8s.io", "v1", "IngressClass"),
     "priorityclasses": GroupVersionKind("scheduling.k8s.io", "v1", "PriorityClass"),
     "leases": GroupVersionKind("coordination.k8s.io", "v1", "Lease"),
     "csinodes": GroupVersionKind("storage.k8s.io", "v1", "CSINode"),
@@ -94,9 +101,26 @@ class World:
         self.created.append((resource, namespace, obj))
         return obj
 
+    async def update_status(
+        self, resource: GroupResource, namespace: str, name: str, change: Callable[[Object], Object | None]
+    ) -> Object:
+        found = self.stored[resource, namespace, name]
+        made = change(objects.copy(found)) or found
+        self.stored[resource, namespace, name] = self.listers[resource].found[namespace, name] = made
+        return made
+
     def plugin(self, kind: type[AdmissionPlugin]) -> AdmissionPlugin:
         return kind(
-            AdmissionDependencies(self.lister, self, Random(1), self.read, self.create, self.authorizer, self.options)
+            AdmissionDependencies(
+                self.lister,
+                self,
+                Random(1),
+                self.read,
+                self.create,
+                self.update_status,
+                self.authorizer,
+                self.options,
+            )
         )
 
 

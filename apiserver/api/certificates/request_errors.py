@@ -91,14 +91,14 @@ def allowances(csr: Object, old: Object) -> Allowances:
 def _certificate_problem(text: str) -> str:
     if not text:
         return ""
-    from apiserver.api.validation.certificate_pem import certificate_problem, decoded
+    from apiserver.auth.certificate_pem import certificate_problem, decoded
 
     return certificate_problem(decoded(text))
 
 
 def request_errors(csr: Object, allowed: Allowances) -> Iterator[FieldError]:
     """The whole, metadata aside."""
-    from apiserver.api.validation.certificate_pem import decoded, request_problem
+    from apiserver.auth.certificate_pem import decoded, request_problem
 
     spec = csr.get("spec") or {}
     if problem := request_problem(decoded(spec.get("request"))):

@@ -42,7 +42,12 @@ def test_a_claim_waits_with_its_defaults_and_canonical_amounts() -> None:
 def test_a_bound_claim_may_grow_but_not_shrink_below_what_it_has() -> None:
     async def scenario() -> None:
         async with world() as api:
-            await api.ask("POST", CLAIMS, claim())
+            body = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gold"}}
+            gold = {**body, "provisioner": "example.com/p", "allowVolumeExpansion": True}
+            classes = "/apis/storage.k8s.io/v1/storageclasses"
+            await api.ask("POST", classes, gold)
+            await api.ask("GET", classes)  # admission has heard of it then
+            await api.ask("POST", CLAIMS, claim(storageClassName="gold"))
             await bind(api)
             for size, expected in (("2Gi", 200), ("1536Mi", 200), ("512Mi", 422)):
                 patch = {"spec": {"resources": {"requests": {"storage": size}}}}

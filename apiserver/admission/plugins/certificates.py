@@ -1,0 +1,87 @@
+"""Certificate requests: who may approve and sign for a signer, and whom nobody becomes by a certificate.
+
+Mirrors upstream plugin/pkg/admission/certificates and pkg/certauthorization.
+"""
+
+from __future__ import annotations
+
+from apiserver.admission.interface import CREATE, UPDATE, AdmissionPlugin, Attributes
+from apiserver.admission.refusals import forbidden
+from apiserver.apimachinery.errors import go_quote
+from apiserver.apimachinery.gvk import GroupResource
+from apiserver.apimachinery.objects import Object, get
+from apiserver.auth.interface import ALLOW, AuthorizerAttributes
+
+REQUESTS = GroupResource("certificates.k8s.io", "certificatesigningrequests")
+CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
+MASTERS = "system:masters"
+
+
+class _SignerPlugin(AdmissionPlugin):
+    """Asks the authorizer for a verb on the signer of a request."""
+
+    operations = frozenset({UPDATE})
+    resources = frozenset({REQUESTS})
+    validates = True
+
+    async def check(self, attributes: Attributes, verb: str) -> None:
+        signer = get(attributes.old, "spec", "signerName", default="")
+        if not await self._may(attributes, verb, signer):
+            raise forbidden(attributes, f"user not permitted to {verb} requests with signerName {go_quote(signer)}")
+
+    async def _may(self, attributes: Attributes, verb: str, signer: str) -> bool:
+        """For the signer itself, or for all of its domain."""
+        for name in (signer, signer.partition("/")[0] + "/*"):
+            asked = AuthorizerAttributes(
+                user=attributes.user,
+                verb=verb,
+                is_resource=True,
+                group="certificates.k8s.io",
+                version="*",
+                resource="signers",
+                name=name,
+            )
+            if (await self.dependencies.authorizer.authorize(asked)).verdict == ALLOW:
+                return True
+        return False
+
+
+class CertificateApproval(_SignerPlugin):
+    name = "CertificateApproval"
+
+    async def validate(self, attributes: Attributes) -> None:
+        if attributes.subresource == "approval":
+            await self.check(attributes, "approve")
+
+
+class CertificateSigning(_SignerPlugin):
+    name = "CertificateSigning"
+
+    async def validate(self, attributes: Attributes) -> None:
+        if attributes.subresource == "status" and _status(attributes.obj) != _status(attributes.old):
+            await self.check(attributes, "sign")
+
+
+def _status(request: Object | None) -> tuple[object, object]:
+    return get(request, "status", "certificate", default=""), get(request, "status", "conditions", default=[])
+
+
+class CertificateSubjectRestriction(AdmissionPlugin):
+    """Nobody gets a client certificate of the group system:masters."""
+
+    name = "CertificateSubjectRestriction"
+    operations = frozenset({CREATE})
+    resources = frozenset({REQUESTS})
+    validates = True
+
+    async def validate(self, attributes: Attributes) -> None:
+        if attributes.subresource or get(attributes.obj, "spec", "signerName") != CLIENT_SIGNER:
+            return
+        from apiserver.auth.certificate_pem import decoded, organizations
+
+        try:
+            groups = organizations(decoded(get(attributes.obj, "spec", "request")))
+        except ValueError as e:
+            raise forbidden(attributes, f"failed to parse CSR: {e}") from e
+        if MASTERS in groups:
+            raise forbidden(attributes, f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed")
