@@ -53,6 +53,7 @@ def pocketkube_server(*extra: str, etcd: str = "") -> Iterator[Target]:
             str(directory / "admin.crt"),
             str(directory / "admin.key"),
             (process.pid,),
+            str(directory / "server.log"),
         )
         try:
             yield replace(target, ready_after=wait_ready(target, process, directory / "server.log"))

@@ -132,6 +132,7 @@ def real_server(*extra: str, etcd: str = "") -> Iterator[Target]:
                 str(directory / "admin.crt"),
                 str(directory / "admin.key"),
                 tuple(p.pid for p in processes),
+                str(directory / "apiserver.log"),
             )
             yield replace(target, ready_after=wait_ready(target, processes[-1], directory / "apiserver.log"))
         finally:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """URL, CA file, the admin's certificate and key, the processes whose CPU and memory are the server's, and how many
-    seconds after their start it was ready."""
+    """URL, CA file, the admin's certificate and key, the processes whose CPU and memory are the server's, the file it
+    logs to, and how many seconds after their start it was ready."""
 
     url: str
     ca: str
     cert: str
     key: str
     pids: tuple[int, ...] = ()
+    log: str = ""
     ready_after: float = 0.0

@@ -194,8 +194,8 @@ class FieldManager:
 
     def _check_applied(self, applied: Object, api_version: str) -> None:
         if applied.get("apiVersion") != api_version or applied.get("kind") != self.kind:
-            gvk = _go_gvk(applied.get("apiVersion") or "", applied.get("kind") or "")
-            raise bad_request(f"invalid object type: {gvk}")
+            told = [v if isinstance(v := applied.get(key), str) else "" for key in ("apiVersion", "kind")]
+            raise bad_request(f"invalid object type: {_go_gvk(*told)}")
         meta = applied.get("metadata")
         meta = meta if isinstance(meta, dict) else {}
         if isinstance(meta.get("managedFields"), list):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import orjson
 
 from apiserver.apimachinery.decoding.syntax import SyntaxFault, check
 
-__all__ = ["SyntaxFault", "has_duplicates", "loads"]
+__all__ = ["NumberFault", "SyntaxFault", "has_duplicates", "loads"]
+
+_NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+class NumberFault(SyntaxFault):
+    """A number beyond what a float holds, in the words of Go's decoder."""
 
 
 def loads(data: bytes) -> Any:
@@ -25,17 +33,13 @@ def _lenient(data: bytes) -> Any:
     from apiserver.apimachinery.decoding.exact import DecodeError, parse, plain  # only odd texts need it
 
     try:
-        return _without_surrogates(plain(parse(data)))
+        value = plain(parse(data))
     except (DecodeError, RecursionError):
         raise SyntaxFault("invalid character '[' exceeded max depth") from None
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    return [_without_surrogates(v) for v in value] if isinstance(value, list) else value
+    for number in _NUMBER.findall(data):
+        if math.isinf(float(number)):
+            raise NumberFault(f"json: cannot unmarshal number {number.decode()} into Go value of type float64")
+    return value
 
 
 def has_duplicates(data: bytes, obj: Any) -> bool:

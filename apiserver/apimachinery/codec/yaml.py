@@ -59,7 +59,7 @@ class Document(NamedTuple):
 
 def parse(data: bytes) -> Document:
     """The first document as JSON values; raises YamlError."""
-    loader = _LOADER(data.decode("utf-8", "replace"))
+    loader = _LOADER(_text(data))
     composer = _Composer(loader)
     try:
         node = composer.document()
@@ -77,6 +77,20 @@ def parse(data: bytes) -> Document:
     except RecursionError:
         raise YamlError(_TOO_DEEP) from None
     return Document(value, reader.duplicates)
+
+
+def _text(data: bytes) -> str:
+    """The text; YamlError as goyaml's reader says it of bytes that are no UTF-8."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as e:
+        why = {
+            "invalid start byte": "invalid leading UTF-8 octet",
+            "unexpected end of data": "incomplete UTF-8 octet sequence",
+        }
+        raise YamlError(f"yaml: {why.get(e.reason, 'invalid trailing UTF-8 octet')}") from None
 
 
 def loads(data: bytes) -> Any:
@@ -107,6 +121,8 @@ class _Composer:
         line = event.start_mark.line + 1
         node: _Scalar | _Sequence | _Mapping
         if isinstance(event, yaml.ScalarEvent):
+            if not event.value.isascii() and any("\ud800" <= c <= "\udfff" for c in event.value):
+                raise YamlError("yaml: found invalid Unicode character escape code")
             node = _Scalar(event.value, event.tag, bool(event.style), line)
         elif isinstance(event, yaml.SequenceStartEvent):
             node = _Sequence([], line)

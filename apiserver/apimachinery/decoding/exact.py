@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from typing import Any
 
 from apiserver.apimachinery.decoding import types as t
@@ -52,6 +53,17 @@ ZERO: Any = _Mark("ZERO")
 EMPTY: Any = _Mark("EMPTY")  # what an UnmarshalJSON set to its zero: a pointer to it is not nil
 
 
+# A backslash that stands for itself, two halves of a character, one half alone.
+_ESCAPE = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def _whole_character(escape: re.Match[str]) -> str:
+    """Half a character is none: Go reads U+FFFD."""
+    return "\\ufffd" if escape["half"] else escape[0]
+
+
 def parse(data: bytes) -> Any:
     """JSON with everything Go's decoder looks at; the text must be well-formed."""
 
@@ -59,6 +71,8 @@ def parse(data: bytes) -> Any:
         raise DecodeError(f"invalid character '{constant[0]}' looking for beginning of value")
 
     text = data.decode("utf-8", "replace")
+    if "\\ud" in text or "\\uD" in text:
+        text = _ESCAPE.sub(_whole_character, text)
     try:
         return json.loads(text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=refuse)
     except RecursionError:

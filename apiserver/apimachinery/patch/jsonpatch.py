@@ -52,7 +52,7 @@ def json_patch_strict_errors(operations: Any) -> list[str]:
     """What field validation says about fields that no operation has (a Warning, or part of a strict decoding error)."""
     return [
         f'json patch unknown field "[{i}].{key}"'
-        for i, operation in enumerate(operations or ())
+        for i, operation in enumerate(operations if isinstance(operations, list) else ())
         if isinstance(operation, dict)
         for key in operation
         if key not in _FIELDS

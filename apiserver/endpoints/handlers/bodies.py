@@ -5,6 +5,7 @@ Mirrors upstream endpoints/handlers/{create,update,patch,delete}.go; what Go's d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -30,6 +31,9 @@ from apiserver.endpoints.scope import Scope
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 _BUILT_IN, _CUSTOM = (JSON, YAML, PROTOBUF), (JSON, YAML)
 _PROTOBUF_PREFIX = b"k8s\0"
+# What Go's mime.ParseMediaType takes after the type: `a=b; c="d"`, blanks, an empty end.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PARAMETERS = re.compile(rf'(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*")\s*;)*(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*"))?\s*')
 _SUMMARY = 30  # bytes of a body that an error shows
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -48,8 +52,9 @@ def media_type(scope: Scope, request: Request) -> str:
     if not header or header == JSON:
         return JSON
     supported = _CUSTOM if scope.resource.schemas is not None else _BUILT_IN
-    found = header.partition(";")[0].strip().lower()
-    if found in supported:
+    name, _, parameters = header.partition(";")
+    found = name.strip().lower()
+    if found in supported and (not parameters or _PARAMETERS.fullmatch(parameters)):
         return found
     raise _unsupported(supported)
 
@@ -242,10 +247,12 @@ def _convert(write: Write, obj: Object, api_version: str) -> Object:
 # Patches and options
 
 
-def parse_patch(data: bytes) -> tuple[Any, list[str]]:
-    """A JSON patch document, and its duplicate fields; 400 for what is no JSON."""
+def parse_patch(data: bytes, prefix: str = "") -> tuple[Any, list[str]]:
+    """A JSON patch document, and its duplicate fields; 400 for what is no JSON. `prefix` goes before Go's words."""
     try:
         value = json.loads(data)
+    except json.NumberFault as e:
+        raise bad_request(f"{prefix}{e}") from e
     except json.SyntaxFault as e:
         raise bad_request("invalid JSON patch") from e
     if json.has_duplicates(data, value):
@@ -260,7 +267,7 @@ def _duplicates(data: bytes) -> list[str]:
 
 def parse_apply(data: bytes) -> tuple[Any, list[str]]:
     """An apply configuration, in YAML or JSON, and its duplicate fields, as a YAML parser tells them."""
-    if data.lstrip()[:1] == b"{":
+    if data.lstrip()[:1] == b"{" and b"\\ud" not in data and b"\\uD" not in data:  # halves of a character: none in YAML
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:

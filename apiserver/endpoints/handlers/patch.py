@@ -89,7 +89,8 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
     if patch_type == APPLY:
         return _apply_maker(write, data)
     apply = {JSON: _json_patched, MERGE: _merged, STRATEGIC: _strategically_merged}[patch_type]
-    pending = [bodies.parse_patch(data)]
+    prefix = "error decoding patch: " if patch_type == MERGE else ""
+    pending = [bodies.parse_patch(data, prefix)]
 
     def make(old: Object | None) -> Object:
         if old is None:
