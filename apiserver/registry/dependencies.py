@@ -30,6 +30,7 @@ class Dependencies:
     tokens: Any = None  # apiserver.auth.serviceaccount.TokenIssuer
     policy: Any = None  # apiserver.auth.authorizers.policy.Policy: RBAC's, for escalation checks
     rules: Any = None  # apiserver.auth.authorizers.resolver.RuleResolver
+    dialer: Any = None  # apiserver.api.core.rest.dialing.Dialer: the way to kubelets, pods, services
     service_ip_ranges: tuple[str, ...] = ("10.96.0.0/12",)
     service_node_ports: tuple[int, int] = (30000, 32767)
     options: dict[str, Any] = field(default_factory=dict)  # flags that single parts read

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from apiserver.admission.plugins import problems as plugin_problems
+from apiserver.api.core.rest.kubelets import ADDRESS_TYPES
 from apiserver.server import flags
 from apiserver.server.flags import Flag, UsageError
 
@@ -68,6 +69,11 @@ class Options:
     # services
     service_cluster_ip_range: tuple[str, ...] = ("10.96.0.0/12",)
     service_node_port_range: tuple[int, int] = (30000, 32767)
+    # kubelets
+    kubelet_client_certificate: str = ""
+    kubelet_client_key: str = ""
+    kubelet_certificate_authority: str = ""
+    kubelet_preferred_address_types: tuple[str, ...] = ADDRESS_TYPES
     # features
     runtime_config: tuple[tuple[str, str], ...] = ()
     feature_gates: tuple[tuple[str, str], ...] = ()
@@ -123,6 +129,10 @@ FLAGS: tuple[Flag, ...] = (
     Flag("disable-admission-plugins", "disable_admission_plugins", flags.strings, "Default admission plugins to leave out."),
     Flag("service-cluster-ip-range", "service_cluster_ip_range", flags.strings, "The range of Services' addresses."),
     Flag("service-node-port-range", "service_node_port_range", flags.port_range, "The range of node ports (30000-32767)."),
+    Flag("kubelet-client-certificate", "kubelet_client_certificate", flags.text, "The certificate shown to kubelets."),
+    Flag("kubelet-client-key", "kubelet_client_key", flags.text, "Its key."),
+    Flag("kubelet-certificate-authority", "kubelet_certificate_authority", flags.text, "The authority of kubelets' certificates."),
+    Flag("kubelet-preferred-address-types", "kubelet_preferred_address_types", flags.strings, "How nodes are reached, in order."),
     Flag("runtime-config", "runtime_config", flags.pairs, "API versions to turn on or off: group/version=true|false."),
     Flag("feature-gates", "feature_gates", flags.pairs, "Features to turn on or off: Name=true|false."),
     Flag("allow-privileged", "allow_privileged", flags.boolean, "Allow privileged containers (true)."),
@@ -160,6 +170,8 @@ def _problems(options: Options) -> list[str]:
         found.append(f'--storage-media-type "{options.storage_media_type}" invalid, must be one of {media_types}')
     if bool(options.tls_cert_file) != bool(options.tls_private_key_file):
         found.append("--tls-cert-file and --tls-private-key-file go together")
+    if bool(options.kubelet_client_certificate) != bool(options.kubelet_client_key):
+        found.append("--kubelet-client-certificate and --kubelet-client-key go together")
     if options.etcd_servers and options.data_dir:
         found.append("--etcd-servers and --data-dir exclude each other: objects live in one place")
     found += plugin_problems(options.enable_admission_plugins, options.disable_admission_plugins)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 
 from apiserver.api import resources
+from apiserver.api.core.rest.dialing import Dialer, KubeletTls
 from apiserver.apimachinery.clock import Clock, SystemClock
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.http import Handler
@@ -71,6 +72,7 @@ class APIServer:
         add_server_gauges(self)
         self._tasks = TaskOwner("api server")
         self._stopping = False
+        self._dialer: Dialer | None = None
         self.security: Security | None = None
         self._bootstrap: BootstrapContext | None = None
 
@@ -118,6 +120,8 @@ class APIServer:
         if self._bootstrap is not None:
             await stop_hooks(self._bootstrap)
         await self.cachers.close()
+        if self._dialer is not None:
+            await self._dialer.aclose()
         self._deadlines.close()
 
     async def finish_requests(self, timeout: float) -> None:
@@ -153,6 +157,9 @@ class APIServer:
         )
 
     def _wire_dependencies(self, security: Security) -> None:
+        options = self.options
+        files = (options.kubelet_client_certificate, options.kubelet_client_key, options.kubelet_certificate_authority)
+        self._dialer = Dialer(KubeletTls(*files), options.kubelet_preferred_address_types)
         self._verbs.dependencies = Dependencies(
             clock=self.clock,
             rand=self.rand,
@@ -164,6 +171,7 @@ class APIServer:
             tokens=security.tokens,
             policy=security.authorization.policy,
             rules=security.authorization.rules,
+            dialer=self._dialer,
             service_ip_ranges=self.options.service_cluster_ip_range,
             service_node_ports=self.options.service_node_port_range,
         )

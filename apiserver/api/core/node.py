@@ -234,7 +234,7 @@ COLUMNS = (
 def _proxy_rest(dependencies: Dependencies, store: Store) -> Any:
     from apiserver.api.core.rest.proxies import NodeProxyRest
 
-    return NodeProxyRest(store)
+    return NodeProxyRest(dependencies, store)
 
 
 EMPTY_STATUS = {

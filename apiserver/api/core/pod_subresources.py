@@ -58,7 +58,7 @@ def _port_forward(dependencies: Dependencies, store: Store) -> Any:
 def _proxy(dependencies: Dependencies, store: Store) -> Any:
     from apiserver.api.core.rest.proxies import PodProxyRest
 
-    return PodProxyRest(store)
+    return PodProxyRest(dependencies, store)
 
 
 def _core(kind: str) -> GroupVersionKind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core import service_facts as facts
@@ -12,6 +12,7 @@ from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_up
 from apiserver.api.validation.addresses import ip_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, field_forbidden
+from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Hooks, Resource, ServedVersion, Subresource
@@ -272,6 +273,14 @@ COLUMNS: tuple[Column, ...] = (
         ),
     ),
 )
+
+
+def _proxy_rest(dependencies: Dependencies, store: Store) -> Any:
+    from apiserver.api.core.rest.proxies import ServiceProxyRest
+
+    return ServiceProxyRest(dependencies, store)
+
+
 RESOURCE = Resource(
     group="",
     plural="services",
@@ -288,6 +297,14 @@ RESOURCE = Resource(
         "spec.clusterIP": lambda obj: get(obj, "spec", "clusterIP", default=""),
         "spec.type": lambda obj: get(obj, "spec", "type", default=""),
     },
-    subresources=(Subresource(name="status", strategy=ServiceStatusStrategy(STRATEGY)),),
+    subresources=(
+        Subresource(
+            name="proxy",
+            verbs=("connect",),
+            kind=GroupVersionKind("", "v1", "ServiceProxyOptions"),
+            rest=_proxy_rest,
+        ),
+        Subresource(name="status", strategy=ServiceStatusStrategy(STRATEGY)),
+    ),
     columns=COLUMNS,
 )

@@ -5,7 +5,6 @@ Mirrors upstream pkg/kubelet/client (NodeConnectionInfoGetter) and the words of 
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import Sequence
@@ -48,7 +47,13 @@ def join_host_port(host: str, port: int | str) -> str:
 
 
 async def kubelet_location(
-    ctx: Context, nodes: Store, resource: GroupResource, node_name: str, path: str, params: Sequence[tuple[str, str]]
+    ctx: Context,
+    nodes: Store,
+    resource: GroupResource,
+    node_name: str,
+    path: str,
+    params: Sequence[tuple[str, str]],
+    address_types: Sequence[str] = ADDRESS_TYPES,
 ) -> Location:
     """The location of `path` on the node's kubelet; a missing node is a 404 of the resource that was asked."""
     try:
@@ -58,12 +63,14 @@ async def kubelet_location(
             raise
         raise not_found(resource, node_name) from e
     port = get(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=0) or DEFAULT_PORT
-    return Location(_preferred_address(node), port, path, urlencode(sorted(params, key=lambda pair: pair[0])))
+    return Location(
+        _preferred_address(node, address_types), port, path, urlencode(sorted(params, key=lambda pair: pair[0]))
+    )
 
 
-def _preferred_address(node: Object) -> str:
+def _preferred_address(node: Object, address_types: Sequence[str]) -> str:
     addresses = get(node, "status", "addresses", default=())
-    for kind in ADDRESS_TYPES:
+    for kind in address_types:
         for address in addresses:
             if address.get("type") == kind:
                 return address.get("address") or ""
@@ -76,12 +83,6 @@ def dial_error(error: OSError, netloc: str) -> str:
     number = error.errno or 0
     why = os.strerror(number).lower() if number in errno.errorcode else str(error)
     return f"dial tcp {netloc}: connect: {why}"
-
-
-async def dial(location: Location) -> None:
-    """See whether the kubelet answers; an OSError says why not."""
-    _, writer = await asyncio.open_connection(location.host, location.port)
-    writer.close()
 
 
 def container_of(pod: Object, container: str) -> str:

@@ -1,26 +1,24 @@
 """`pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`: what is checked before a kubelet is asked.
 
 Mirrors upstream registry/core/pod/rest and the locations of registry/core/pod/strategy.go. Logs are fetched from the
-kubelet; the streams of exec, attach and portforward end at the kubelet's door.
+kubelet and the streams of exec, attach and portforward carried to it.
 """
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any
 
-from apiserver.api.core.rest.kubelets import NODES, Location, container_of, dial, dial_error, kubelet_location
+from apiserver.api.core.rest.dialing import Dialer, stream
+from apiserver.api.core.rest.kubelets import NODES, Location, container_of, kubelet_location
 from apiserver.api.core.rest.log_options import boolean, log_options
 from apiserver.apimachinery.errors import (
     StatusError,
     bad_request,
-    go_value,
     internal_error,
     invalid_object,
-    service_unavailable,
 )
 from apiserver.apimachinery.gvk import GroupKind, GroupResource
-from apiserver.apimachinery.http import AnyResponse, Frame, Request, Response, Sink, StreamResponse
+from apiserver.apimachinery.http import AnyResponse, Request, Response, StreamResponse
 from apiserver.apimachinery.objects import Object, name_of, namespace_of
 from apiserver.registry.context import Context
 
@@ -39,13 +37,15 @@ class _PodRest:
     def __init__(self, dependencies: Dependencies, store: Store) -> None:
         self._dependencies = dependencies
         self._store = store
+        self._dialer: Dialer = dependencies.dialer or Dialer()
 
     async def _pod(self, ctx: Context, name: str) -> Object:
         return self._store.object(await self._store.get(ctx, name))
 
     async def _location(self, ctx: Context, pod: Object, path: str, params: list[tuple[str, str]]) -> Location:
         nodes = self._dependencies.store(NODES)
-        return await kubelet_location(ctx, nodes, PODS, pod["spec"]["nodeName"], path, params)
+        types = self._dialer.address_types
+        return await kubelet_location(ctx, nodes, PODS, pod["spec"]["nodeName"], path, params, types)
 
 
 def _path(kind: str, pod: Object, container: str = "") -> str:
@@ -65,44 +65,18 @@ class LogRest(_PodRest):
         if not pod["spec"].get("nodeName"):
             return Response(204, content_type="")
         location = await self._location(ctx, pod, _path("containerLogs", pod, container), options.params())
-        return await _fetch(location, name)
+        return await _fetch(self._dialer, location, name)
 
 
-async def _fetch(location: Location, name: str) -> StreamResponse:
-    """The kubelet's answer, piece by piece. Its certificate is not checked, as without a --kubelet-certificate-authority."""
-    import aiohttp
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=None)
-    )
-    try:
-        answer = await session.get(location.url, allow_redirects=False)
-        if not 200 <= answer.status <= 206:
-            body = (await answer.content.read(MAX_ERROR)).decode("utf-8", "replace")
-            raise _refused(answer.status, name, body)
-    except aiohttp.ClientConnectorError as e:
-        await session.close()
-        why = dial_error(e.os_error, location.netloc)
-        raise StatusError(500, "", f"Get {go_value(location.url)}: {why}") from e
-    except aiohttp.ClientError as e:
-        await session.close()
-        raise StatusError(500, "", f"Get {go_value(location.url)}: {e}") from e
-    except BaseException:
-        await session.close()
-        raise
-
-    async def run(sink: Sink) -> None:
-        try:
-            async for piece in answer.content.iter_any():
-                sink.write(Frame.of(piece))
-                await sink.drain()
-        finally:
-            await session.close()
-
-    return StreamResponse(200, run, content_type=answer.headers.get("Content-Type", "text/plain"))
+async def _fetch(dialer: Dialer, location: Location, name: str) -> AnyResponse:
+    """The kubelet's answer, piece by piece (upstream genericrest.LocationStreamer)."""
+    answer = await dialer.fetch(location.url, location.netloc)
+    if not 200 <= answer.status <= 206:
+        body = (await answer.content.read(MAX_ERROR)).decode("utf-8", "replace")
+        answer.release()
+        raise _refused(answer.status, name, body)
+    content_type = answer.headers.get("Content-Type", "text/plain")
+    return StreamResponse(200, lambda sink: stream(answer, sink), content_type=content_type)
 
 
 def _refused(status: int, name: str, body: str) -> StatusError:
@@ -140,7 +114,7 @@ class ContainerStreamRest(_PodRest):
         params = [(param, "1") for flag, param in STREAM_FLAGS if options.get(flag)]
         params += [("command", word) for word in options.get("command", ())]
         location = await self._location(ctx, pod, _path(self._kind, pod, container), params)
-        return await _upgrade(request, location)
+        return await _upgrade(self._dialer, request, location)
 
 
 class PortForwardRest(_PodRest):
@@ -157,7 +131,7 @@ class PortForwardRest(_PodRest):
         _require_host(pod)
         ports = ",".join(str(port) for port in options.get("ports", ()))
         location = await self._location(ctx, pod, _path("portForward", pod), [("port", ports)] if ports else [])
-        return await _upgrade(request, location)
+        return await _upgrade(self._dialer, request, location)
 
 
 def _require_host(pod: Object) -> None:
@@ -165,12 +139,8 @@ def _require_host(pod: Object) -> None:
         raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
 
 
-async def _upgrade(request: Request, location: Location) -> AnyResponse:
+async def _upgrade(dialer: Dialer, request: Request, location: Location) -> AnyResponse:
     """Streams need an upgraded connection at both ends."""
     if "upgrade" not in request.headers.get("connection", "").lower():
         raise bad_request("Upgrade request required")
-    try:
-        await dial(location)
-    except OSError as e:
-        raise internal_error(f"error dialing backend: {dial_error(e, location.netloc)}") from e
-    raise service_unavailable(f"streams to the kubelet at {location.netloc} are not carried by this server")
+    return await dialer.upgrade(request, location.url, location.netloc, kubelet=True)
