@@ -7,8 +7,9 @@ import ipaddress
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
@@ -20,6 +21,9 @@ from kubelet.node.identity import CAPACITY, NodeIdentity
 from kubelet.node.kubelet import Kubelet
 from kubelet.runtime.interface import ContainerRuntime
 from kubelet.runtime.simulated import SimulatedRuntime
+
+if TYPE_CHECKING:
+    from kubelet.node.server.access import ServerOptions
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,8 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
     pod_manifest_path: Path | None = None  # a directory of static pods, for the first node
+    server: ServerOptions | None = None  # None: nothing is served (and nothing listens, as virtual time needs it)
+    cert_dir: Path = Path("/var/lib/kubelet/pki")  # where the server's own certificate is kept when none is given
 
     def identities(self) -> list[NodeIdentity]:
         count = self.simulated_nodes
@@ -124,6 +130,13 @@ async def running(
     nodes = nodes if nodes is not None else Nodes()
     tasks, gate = TaskOwner("kubelets"), asyncio.Semaphore(AT_ONCE)
     identities = options.identities()
+    server = None
+    if options.server is not None:
+        from kubelet.node.server.server import KubeletServer  # aiohttp's server: only where one is wanted
+
+        server = KubeletServer(options.server, nodes.kubelets, options.cert_dir)
+        await server.start()
+        identities = [replace(i, server_name=f"{i.name}.localhost", server_port=server.port) for i in identities]
     nodes.registered |= {identity.name: asyncio.Event() for identity in identities}
     try:
         started = [
@@ -138,6 +151,8 @@ async def running(
         yield Running(nodes, started)
     finally:
         await tasks.close()
+        if server is not None:
+            await server.aclose()
 
 
 async def _run_node(

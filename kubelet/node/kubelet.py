@@ -50,6 +50,7 @@ class Kubelet:
         static_directory: Path | None = None,
     ) -> None:
         self.identity = identity
+        self.began = clock.now()
         recorder = EventRecorder(events, clock, "kubelet", host=identity.name)
         self.context = context = NodeContext(
             identity.name, client, clock, rand, recorder, runtime, runtime_name="", host_ips=identity.addresses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -127,11 +127,13 @@ class _Counting:
 
 
 @asynccontextmanager
-async def node_world(options: Options | None = None, seed: int = 1) -> AsyncIterator[NodeWorld]:
+async def node_world(
+    options: Options | None = None, seed: int = 1, server_options: Mapping[str, Any] | None = None
+) -> AsyncIterator[NodeWorld]:
     """A ready server and registered nodes; run it inside `run_virtual`."""
     clock, requests = LoopClock(asyncio.get_running_loop()), list[tuple[str, str]]()
-    server_options = {"enable_admission_plugins": ("NodeRestriction",)}
-    async with world(seed, server_options) as server:
+    given = {"enable_admission_plugins": ("NodeRestriction",), **(server_options or {})}
+    async with world(seed, given) as server:
 
         async def transport_for(identity: NodeIdentity) -> Transport:
             user = UserInfo(identity.user, (GROUP, "system:authenticated"))

@@ -220,7 +220,7 @@ def _raw(url: str) -> Any:
 
 def path_of(request: Request) -> str:
     """What follows `proxy` in a request's path, encoded; empty when nothing does."""
-    parts = request.info.parts if request.info is not None else ()
+    parts = request.info.parts[3:] if request.info is not None else ()  # behind resource, name and `proxy`
     path = "/" + "/".join(parts) if parts else ""
     return quote(path + "/" if request.path.endswith("/") else path, safe="/:@!$&'()*+,;=~-._")
 

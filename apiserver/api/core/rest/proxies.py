@@ -55,7 +55,8 @@ def check_global_unicast(text: str) -> None:
 
 
 def _options(kind: str, request: Request) -> Object:
-    path = "/" + "/".join(request.info.parts) if request.info is not None and request.info.parts else ""
+    parts = request.info.parts[3:] if request.info is not None else ()  # behind resource, name and `proxy`
+    path = "/" + "/".join(parts) if parts else ""
     return {"kind": kind, "apiVersion": "v1", **({"path": path} if path else {})}
 
 
