@@ -32,6 +32,9 @@ def status_patch(pod: Object, condition: dict[str, Any] | None, nominating: Nomi
     """A strategic merge patch of the status; None when nothing is to be changed. The uid guards against a namesake."""
     status: dict[str, Any] = {}
     if condition is not None:
+        there = [c["type"] for c in (pod.get("status") or {}).get("conditions") or ()]
+        order = there if condition["type"] in there else [*there, condition["type"]]
+        status["$setElementOrder/conditions"] = [{"type": name} for name in order]
         status["conditions"] = [condition]
     if nominating is not None and nominating.node != nominated_node(pod):
         status["nominatedNodeName"] = nominating.node or None

@@ -225,15 +225,9 @@ class Scheduler:
         """Queue the pod again, say why, in an event and in its condition. Writing happens in the background."""
         fit = status.error if isinstance(status.error, FitError) else None
         queued.blame(fit.diagnosis if fit is not None else None)
-        seen = self._listers.pod(*queued.info.key)
-        if seen is None or seen["spec"].get("nodeName") or seen["metadata"]["uid"] != queued.info.uid:
-            self.queue.done(queued.info.uid)
+        if not self._requeue(queued):
             return
-        queued.info = pod = PodInfo(seen)
-        try:
-            self.queue.add_unschedulable(queued)
-        except ValueError as error:
-            log.error("pod not queued again", extra={"pod": str(pod), "error": str(error)})
+        pod = queued.info
         self._nominator.add(pod, nominating)
         self._event(profile, pod, "Warning", "FailedScheduling", "Scheduling", _truncated(status.message))
         reason = pod_status.UNSCHEDULABLE if status.rejected else pod_status.SCHEDULER_ERROR
@@ -241,6 +235,22 @@ class Scheduler:
         patch = pod_status.status_patch(pod.pod, condition, nominating)
         if patch is not None:
             self._tasks.create_task(self._write_status(pod, patch), name=f"status-{pod}")
+
+    def _requeue(self, queued: QueuedPod) -> bool:
+        """Back to the queue, as the pod is now, unless it is gone or bound. False: another pod has its name."""
+        seen = self._listers.pod(*queued.info.key)
+        if seen is None or seen["spec"].get("nodeName"):
+            self.queue.done(queued.info.uid)
+            return True
+        if seen["metadata"]["uid"] != queued.info.uid:
+            self.queue.done(queued.info.uid)
+            return False
+        queued.info = PodInfo(seen)
+        try:
+            self.queue.add_unschedulable(queued)
+        except ValueError as error:
+            log.error("pod not queued again", extra={"pod": str(queued.info), "error": str(error)})
+        return True
 
     async def _write_status(self, pod: PodInfo, patch: dict[str, object]) -> None:
         try:

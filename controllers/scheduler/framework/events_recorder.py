@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from apiserver.apimachinery.clock import Clock, rfc3339_micro
 from apiserver.apimachinery.errors import StatusError
@@ -55,22 +54,11 @@ class SchedulerEvents:
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks = TaskOwner("scheduler events")
 
-    def event(
-        self,
-        controller: str,
-        about: Object,
-        type: str,
-        reason: str,
-        action: str,
-        note: str,
-        *,
-        related: Object | None = None,
-    ) -> None:
+    def event(self, controller: str, about: Object, type: str, reason: str, action: str, note: str) -> None:
         """Say that `reason` happened to `about` while doing `action`. `type` is Normal or Warning."""
         now = self._clock.now()
         regarding = object_reference(about)
-        other = object_reference(related) if related is not None else {}
-        key = (type, action, reason, controller, *(ref.get(k, "") for ref in (regarding, other) for k in _REFERENCE))
+        key = (type, action, reason, controller, *(regarding.get(k, "") for k in _REFERENCE))
         told = self._told.get(key)
         if told is not None and now - told.last <= FINISH:
             told.last = now
@@ -82,8 +70,6 @@ class SchedulerEvents:
             self._write(copy(told.event))
             return
         event = self._made(controller, regarding, type, reason, action, note, now)
-        if other:
-            event["related"] = other
         self._told[key] = _Told(event, now)
         self._write(copy(event))
 
@@ -166,5 +152,3 @@ class SchedulerEvents:
 
 
 _REFERENCE: tuple[str, ...] = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-
-Note = dict[str, Any]

@@ -17,6 +17,7 @@ from apiserver.client.resources import STRATEGIC_PATCH
 from controllers.framework import kinds
 from controllers.scheduler.framework.interface import Handle
 from controllers.scheduler.framework.pod_info import PodInfo
+from controllers.scheduler.pod_status import status_patch
 from controllers.scheduler.queue.nominator import nominated_node
 
 log = logging.getLogger(__name__)
@@ -99,9 +100,8 @@ class PreemptionExecutor:
         elif not await self._delete(preemptor, victim):
             return False
         scheduler = preemptor.pod["spec"]["schedulerName"]
-        self._handle.recorder.event(
-            scheduler, victim.pod, "Normal", "Preempted", "Preempting", note, related=preemptor.pod
-        )
+        # Upstream names the preemptor as related, in a form that its recorder cannot refer to: nothing is written.
+        self._handle.recorder.event(scheduler, victim.pod, "Normal", "Preempted", "Preempting", note)
         return in_memory
 
     async def _delete(self, preemptor: PodInfo, victim: PodInfo) -> bool:
@@ -131,4 +131,4 @@ def _disruption(preemptor: PodInfo, victim: PodInfo, now: str) -> dict[str, Any]
     }
     if generation := victim.pod["metadata"].get("generation"):
         condition["observedGeneration"] = generation
-    return {"metadata": {"uid": victim.uid}, "status": {"conditions": [condition]}}
+    return status_patch(victim.pod, condition, None) or {}

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from controllers.scheduler.framework.interface import PluginFactory
 from controllers.scheduler.plugins.default_binder import DefaultBinder
 from controllers.scheduler.plugins.default_preemption import DefaultPreemption
+from controllers.scheduler.plugins.dynamic_resources import DynamicResources
 from controllers.scheduler.plugins.image_locality import ImageLocality
 from controllers.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from controllers.scheduler.plugins.node_affinity import NodeAffinity
+from controllers.scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from controllers.scheduler.plugins.node_name import NodeName
 from controllers.scheduler.plugins.node_ports import NodePorts
 from controllers.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
@@ -43,10 +45,12 @@ DEFAULT_PROFILE: tuple[tuple[str, int], ...] = (
     ("VolumeZone", 0),
     ("PodTopologySpread", 2),
     ("InterPodAffinity", 2),
+    ("DynamicResources", 0),  # before DefaultPreemption, as upstream: its seat
     ("DefaultPreemption", 0),
     ("NodeResourcesBalancedAllocation", 1),
     ("ImageLocality", 1),
     ("DefaultBinder", 0),
+    ("NodeDeclaredFeatures", 0),
 )
 
 PLUGINS: Mapping[str, type] = {
@@ -64,10 +68,12 @@ PLUGINS: Mapping[str, type] = {
     "VolumeZone": VolumeZone,
     "PodTopologySpread": PodTopologySpread,
     "InterPodAffinity": InterPodAffinity,
+    "DynamicResources": DynamicResources,
     "DefaultPreemption": DefaultPreemption,
     "NodeResourcesBalancedAllocation": NodeResourcesBalancedAllocation,
     "ImageLocality": ImageLocality,
     "DefaultBinder": DefaultBinder,
+    "NodeDeclaredFeatures": NodeDeclaredFeatures,
 }
 
 
