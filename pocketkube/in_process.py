@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pocketkube import addons, component, controllers, nodes, scheduler
 from pocketkube.client_component import until
 from pocketkube.errors import LauncherError
+from pocketkube.kubelet import server_options
 from pocketkube.parts import Part, UpOptions, node_count, wanted
 from pocketkube.pki import Pki
 from pocketkube.places import Places
@@ -130,7 +131,11 @@ async def _kubelet(part: Part, handler: Handler, options: UpOptions, pki: Pki, s
     async def transport_for(identity: NodeIdentity) -> Transport:
         return LoopbackTransport(handler, user=UserInfo(identity.user, (GROUP, "system:authenticated")))
 
-    asked = Options(simulated_nodes=options.nodes)
+    asked = Options(
+        simulated_nodes=options.nodes,
+        server=server_options(str(pki.cert("ca"))),
+        cert_dir=options.data_dir / "kubelet",
+    )
     async with running(transport_for, SystemClock(), Random(), asked) as kubelets:
         registering = asyncio.ensure_future(kubelets.nodes.wait_registered())
         ended = asyncio.ensure_future(kubelets.wait_ended())

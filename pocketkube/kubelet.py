@@ -31,6 +31,14 @@ def _flags() -> Sequence[Flag]:
         Flag("bootstrap-kubeconfig", "kubeconfig", text, "Where the API server is, and who may ask for certificates."),
         Flag("cert-dir", "cert_dir", text, "Where the nodes' certificates are kept."),
         Flag("node-name", "node_name", text, "The node's name; of several, what they begin with (node)."),
+        Flag(
+            "client-ca-file",
+            "client_ca_file",
+            text,
+            "Who may ask the nodes for their pods and statistics; none: they serve nothing.",
+        ),
+        Flag("address", "address", text, "Where the nodes serve (127.0.0.1)."),
+        Flag("port", "port", integer, "On which port (one that is free)."),
         Flag("simulated-nodes", "simulated_nodes", integer, "How many simulated nodes to run (1)."),
     )
 
@@ -57,6 +65,22 @@ async def work(given: Given, transport: Transport, started: Started) -> None:
 
 
 def options(given: Given) -> Any:
+    from pathlib import Path
+
     from kubelet.process import Options
 
-    return Options(node_name=given.get("node_name") or "node", simulated_nodes=given.get("simulated_nodes", 1))
+    return Options(
+        node_name=given.get("node_name") or "node",
+        simulated_nodes=given.get("simulated_nodes", 1),
+        server=server_options(given.get("client_ca_file") or "", given.get("address") or "", given.get("port") or 0),
+        cert_dir=Path(given["cert_dir"]) if given.get("cert_dir") else Options.cert_dir,
+    )
+
+
+def server_options(client_ca_file: str, address: str = "", port: int = 0) -> Any:
+    """Where the nodes serve; None without an authority that tells who asks."""
+    from kubelet.node.server.access import ServerOptions
+
+    if not client_ca_file:
+        return None
+    return ServerOptions(host=address or "127.0.0.1", port=port, client_ca_file=client_ca_file)

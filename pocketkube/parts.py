@@ -60,6 +60,7 @@ def _kubelet(options: UpOptions, places: Places, pki: Pki) -> list[str]:
     return [
         f"--simulated-nodes={options.nodes}",
         f"--cert-dir={places.root / 'kubelet'}",
+        f"--client-ca-file={pki.cert('ca')}",
     ]
 
 
@@ -109,6 +110,9 @@ def apiserver_arguments(options: UpOptions, places: Places, pki: Pki, port: int,
         f"--tls-cert-file={pki.cert('apiserver')}",
         f"--tls-private-key-file={pki.key('apiserver')}",
         f"--client-ca-file={pki.cert('ca')}",
+        f"--kubelet-client-certificate={pki.cert('apiserver-kubelet-client')}",
+        f"--kubelet-client-key={pki.key('apiserver-kubelet-client')}",
+        "--kubelet-preferred-address-types=ExternalDNS,InternalIP,Hostname",  # simulated nodes have only the first one
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         f"--service-account-key-file={pki.directory / 'sa.pub'}",

@@ -214,7 +214,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def cluster_leaves(extra_names: Sequence[str], service_ip: str) -> list[Leaf]:
-    """The API server's certificates: serving, its administrator's, the front proxy's client. Parts bring their own."""
+    """The API server's certificates: serving, for kubelets, its administrator's, the front proxy's. Parts bring their own."""
     serving = (
         "localhost",
         "kubernetes",
@@ -229,6 +229,7 @@ def cluster_leaves(extra_names: Sequence[str], service_ip: str) -> list[Leaf]:
     names = tuple(dict.fromkeys(serving))
     return [
         Leaf("apiserver", "ca", "kube-apiserver", names=names),
+        Leaf("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client"),
         Leaf("admin", "ca", "kubernetes-admin", ("system:masters",)),
         Leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client"),
     ]

@@ -29,7 +29,15 @@ def made(directory: Path) -> Pki:
 def test_everything_is_made_once_and_kept(tmp_path: Path) -> None:
     pki = Pki(tmp_path)
     names = pki.ensure(AUTHORITIES, LEAVES, SIGNING_KEYS)
-    assert names == ["ca", "front-proxy-ca", "apiserver", "admin", "front-proxy-client", "sa"]
+    assert names == [
+        "ca",
+        "front-proxy-ca",
+        "apiserver",
+        "apiserver-kubelet-client",
+        "admin",
+        "front-proxy-client",
+        "sa",
+    ]
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert Pki(tmp_path).ensure(AUTHORITIES, LEAVES, SIGNING_KEYS) == []
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -38,7 +46,7 @@ def test_everything_is_made_once_and_kept(tmp_path: Path) -> None:
 def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     made(tmp_path / "pki")
     keys = list((tmp_path / "pki").glob("*.key"))
-    assert len(keys) == 6
+    assert len(keys) == 7
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
     assert stat.S_IMODE((tmp_path / "pki").stat().st_mode) == 0o700
 
@@ -58,6 +66,7 @@ def test_a_certificate_is_renewed_before_it_ends(tmp_path: Path) -> None:
     soon = datetime.now(UTC) + LEAF_LIFE - timedelta(days=29)
     assert Pki(tmp_path, lambda: soon).ensure(AUTHORITIES, LEAVES, SIGNING_KEYS) == [
         "apiserver",
+        "apiserver-kubelet-client",
         "admin",
         "front-proxy-client",
     ]

@@ -191,3 +191,18 @@ def test_readme_lines(admin: Kubectl) -> None:
     said = [admin("--context", "pocketkube", *line.split()) for line in lines]
     assert "successfully rolled out" in said[1]
     assert said[2].count("Running") == 3
+
+
+def test_what_needs_a_real_container_is_refused_in_plain_words(k: Kubectl) -> None:
+    deployment(k, replicas=1)
+    (pod,) = items(k, "pods")
+    name, words = pod["metadata"]["name"], "of this simulated node does not really run"
+    said = k.run("logs", name)
+    assert said.code == 1 and said.err.startswith(f'Error from server (BadRequest): container "nginx" {words}')
+    said = k.run("exec", name, "--", "ls")
+    assert said.code == 1 and f'unable to upgrade connection: container "nginx" {words}' in said.err
+    said = k.run("port-forward", name, "8080:80")
+    assert said.code == 1 and words in said.err
+    node = pod["spec"]["nodeName"]
+    summary = json.loads(k("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
+    assert name in [each["podRef"]["name"] for each in summary["pods"]]
