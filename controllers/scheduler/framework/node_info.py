@@ -5,7 +5,7 @@ The cache changes its NodeInfos and gives each a new generation; a snapshot hold
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any, TypeVar
 
@@ -17,7 +17,21 @@ T = TypeVar("T")
 
 MAX_MEMO = 64  # answers kept per node
 
+MAX_QUESTIONS = 4096
+
 _generations = count(1)
+_fresh = count(1)
+_numbers: dict[Hashable, int] = {}
+
+
+def number_of(question: Hashable) -> int:
+    """A number that stands for what is asked of nodes: it is looked up once a cycle, where the question itself is slow to hash."""
+    number = _numbers.get(question)
+    if number is None:
+        if len(_numbers) >= MAX_QUESTIONS:
+            _numbers.clear()  # numbers are never used again: old answers are simply not found any more
+        number = _numbers[question] = next(_fresh)
+    return number
 
 
 class ImageState:
@@ -74,7 +88,7 @@ class NodeInfo:
         self.ports: dict[tuple[str, int], dict[str, int]] = {}  # (protocol, port) → addresses → how often
         self.claims: dict[tuple[str, str], int] = {}  # PVCs in use
         self.generation = next(_generations)
-        self.memo: dict[Any, Any] = {}  # what plugins counted on this node, while it stays as it is
+        self.memo: dict[int, Any] = {}  # what plugins counted on this node, while it stays as it is
 
     def copy(self) -> NodeInfo:
         """An independent copy with the same generation; objects within are shared, containers are not."""
@@ -144,15 +158,14 @@ class NodeInfo:
         self.generation = next(_generations)
         self.memo = {}
 
-    def remember(self, key: Any, count: Callable[[NodeInfo], T]) -> T:
-        """What `count` says of this node, worked out once while the node stays as it is. `key` names the question."""
-        try:
-            return self.memo[key]  # type: ignore[no-any-return]
-        except KeyError:
+    def remember(self, question: int, answer: Callable[[NodeInfo], T]) -> T:
+        """What `answer` says of this node, worked out once while the node stays as it is; `question` is its `number_of`."""
+        known = self.memo.get(question)
+        if known is None:
             if len(self.memo) >= MAX_MEMO:
                 self.memo.clear()
-            answer = self.memo[key] = count(self)
-            return answer
+            known = self.memo[question] = answer(self)
+        return known
 
 
 def _bump(counts: dict[Any, int], key: Any, sign: int) -> None:

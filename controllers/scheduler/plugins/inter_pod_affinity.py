@@ -6,6 +6,7 @@ What is counted on a node is remembered with the node: a decision counts anew on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from apiserver.apimachinery.objects import Object, labels_of
@@ -13,7 +14,7 @@ from controllers.framework import kinds
 from controllers.scheduler.framework import events
 from controllers.scheduler.framework.events import ClusterEvent, EventHint
 from controllers.scheduler.framework.interface import MAX_SCORE, CycleState, Handle
-from controllers.scheduler.framework.node_info import NodeInfo
+from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import NOTHING, AffinityTerm, PodInfo, WeightedTerm
 from controllers.scheduler.framework.status import SKIP, UNRESOLVABLE, UNSCHEDULABLE, Status
 
@@ -112,7 +113,7 @@ class InterPodAffinity:
                         found[term.topology_key] = found.get(term.topology_key, 0) + 1
             return found
 
-        question = ("hostile", *_identity(pod, namespace_labels))
+        question = number_of(("hostile", *_identity(pod, namespace_labels)))
         for node in nodes:
             for key, number in node.remember(question, count).items():
                 _count(required.hostile, node, key, number)
@@ -124,13 +125,15 @@ class InterPodAffinity:
             return sum(matches_all(affinity, other) for other in node.pods.values())
 
         if affinity:
+            question = number_of(("friends", affinity))
             for node in nodes:
-                if found := node.remember(("friends", affinity), friends):
+                if found := node.remember(question, friends):
                     for term in affinity:
                         _count(required.friends, node, term.topology_key, found)
         for term in anti_affinity:
+            question = number_of(("enemies", term))
             for node in nodes:
-                if found := node.remember(("enemies", term), lambda n, t=term: _number(t, n)):  # type: ignore[misc]
+                if found := node.remember(question, partial(_number, term)):
                     _count(required.enemies, node, term.topology_key, found)
 
     def add_pod(self, state: CycleState, pod: PodInfo, added: PodInfo, node: NodeInfo) -> Status | None:
@@ -181,7 +184,7 @@ class InterPodAffinity:
                 self._weigh(found, pod, namespace_labels, other, (*near, *far))
             return found
 
-        question = ("preferred", near, far, *_identity(pod, namespace_labels))
+        question = number_of(("preferred", self._hard_weight, near, far, *_identity(pod, namespace_labels)))
         scores: dict[str, dict[str, int]] = {}
         for node in nodes:
             for key, weight in node.remember(question, count).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from apiserver.apimachinery.objects import Object
@@ -18,7 +19,7 @@ from controllers.scheduler.framework.events import (
     EventHint,
 )
 from controllers.scheduler.framework.interface import CycleState, Handle
-from controllers.scheduler.framework.node_info import NodeInfo
+from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.resources import PODS, Resource, amounts, is_extended, pod_requests
 from controllers.scheduler.framework.status import UNRESOLVABLE, UNSCHEDULABLE, Status
@@ -71,11 +72,16 @@ class NodeResourcesFit:
         return name in self._ignored or name.partition("/")[0] in self._ignored_groups
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
-        state.data[self.name] = scores.pod_amounts(pod, self._names, non_zero=True)
+        wanted = scores.pod_amounts(pod, self._names, non_zero=True)
+        state.data[self.name] = (number_of((self, *wanted)), partial(self._score, wanted))
         return None
 
     def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
-        wanted = state.data[self.name]
+        """The same for pods that want the same, as long as nothing on the node changes."""
+        question, answer = state.data[self.name]
+        return node.remember(question, answer)  # type: ignore[no-any-return]
+
+    def _score(self, wanted: Sequence[int], node: NodeInfo) -> int:
         return self._scorer(*scores.node_amounts(node, wanted, self._names, non_zero=True))
 
 

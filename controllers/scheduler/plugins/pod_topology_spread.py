@@ -20,9 +20,9 @@ from controllers.scheduler.plugins.spread_constraints import (
     SCHEDULE_ANYWAY,
     SYSTEM_DEFAULTS,
     Constraint,
+    Matching,
     default_selector,
     has_all_keys,
-    matching_pods,
     parsed,
 )
 
@@ -60,8 +60,9 @@ class _Hard:
 class _Soft:
     """As _Hard, for scores; `ignored` nodes lack a topology key, `weights` level out topologies of different size."""
 
-    def __init__(self, constraints: Sequence[Constraint]) -> None:
+    def __init__(self, constraints: Sequence[Constraint], namespace: str) -> None:
         self.constraints = constraints
+        self.matching = [Matching(constraint.selector, namespace) for constraint in constraints]
         self.counts: list[dict[str, int]] = [{} for _ in constraints]
         self.weights: list[float] = []
         self.ignored: dict[str, None] = {}
@@ -109,14 +110,14 @@ class PodTopologySpread:
             return _SKIP
         required = RequiredNodeAffinity(pod.pod)
         counts: list[dict[str, int]] = [{} for _ in constraints]
+        asked = [(c, found, Matching(c.selector, pod.namespace)) for c, found in zip(constraints, counts, strict=True)]
         for node in nodes:
             if not has_all_keys(node.labels, constraints):
                 continue
-            for constraint, found in zip(constraints, counts, strict=True):
+            for constraint, found, matching in asked:
                 if constraint.counts_node(pod, node, required):
                     value = node.labels[constraint.topology_key]
-                    pods = matching_pods(node, constraint.selector, pod.namespace)
-                    found[value] = found.get(value, 0) + pods
+                    found[value] = found.get(value, 0) + matching.on(node)
         mine = [int(constraint.selector.matches(pod.labels)) for constraint in constraints]
         state.data[self.name] = _Hard(constraints, counts, mine)
         return None
@@ -158,7 +159,7 @@ class PodTopologySpread:
             return _SKIP
         # With the system's constraints nodes without a zone are still spread over by host.
         need_all = bool(pod.pod["spec"].get("topologySpreadConstraints")) or not self._system
-        soft = _Soft(constraints)
+        soft = _Soft(constraints, pod.namespace)
         self._domains(soft, nodes, need_all)
         self._count(soft, pod, need_all)
         state.data["PodTopologySpread/score"] = soft
@@ -180,29 +181,30 @@ class PodTopologySpread:
 
     def _count(self, soft: _Soft, pod: PodInfo, need_all: bool) -> None:
         required = RequiredNodeAffinity(pod.pod)
-        zoned = [(c, n) for c, n in zip(soft.constraints, soft.counts, strict=True) if c.topology_key != HOSTNAME]
+        asked = zip(soft.constraints, soft.counts, soft.matching, strict=True)
+        zoned = [found for found in asked if found[0].topology_key != HOSTNAME]
         if not zoned:
             return
         for node in self._handle.snapshot.nodes:
             if need_all and not has_all_keys(node.labels, soft.constraints):
                 continue
-            for constraint, counts in zoned:
+            for constraint, counts, matching in zoned:
                 value = node.labels.get(constraint.topology_key, "")
                 if value in counts and constraint.counts_node(pod, node, required):
-                    counts[value] += matching_pods(node, constraint.selector, pod.namespace)
+                    counts[value] += matching.on(node)
 
     def score(self, state: CycleState, pod: PodInfo, node: NodeInfo) -> int:
         soft: _Soft = state.data["PodTopologySpread/score"]
         if node.name in soft.ignored:
             return 0
         total = 0.0
-        for constraint, counts, weight in zip(soft.constraints, soft.counts, soft.weights, strict=True):
+        for i, constraint in enumerate(soft.constraints):
             value = node.labels.get(constraint.topology_key)
             if value is None:
                 continue
             hosts = constraint.topology_key == HOSTNAME
-            found = matching_pods(node, constraint.selector, pod.namespace) if hosts else counts[value]
-            total += found * weight + constraint.max_skew - 1
+            found = soft.matching[i].on(node) if hosts else soft.counts[i][value]
+            total += found * soft.weights[i] + constraint.max_skew - 1
         return math.floor(total + 0.5)
 
     def normalize(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo], scores: list[int]) -> None:

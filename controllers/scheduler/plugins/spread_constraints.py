@@ -13,7 +13,7 @@ from apiserver.apimachinery.gvk import GroupVersionResource
 from apiserver.apimachinery.objects import Object, controller_of
 from controllers.framework import kinds
 from controllers.scheduler.framework.listers import Listers
-from controllers.scheduler.framework.node_info import NodeInfo
+from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.plugins.node_selectors import RequiredNodeAffinity
 from controllers.scheduler.plugins.tolerations import all_tolerated
@@ -80,20 +80,26 @@ def has_all_keys(node_labels: Mapping[str, str], constraints: Sequence[Constrain
     return all(constraint.topology_key in node_labels for constraint in constraints)
 
 
-def matching_pods(node: NodeInfo, selector: labels.Selector, namespace: str) -> int:
-    """How many pods on the node are selected; those on their way out do not count."""
-    if selector.empty:
-        return 0
+class Matching:
+    """Counts the pods of a namespace that a selector selects on a node; those on their way out do not count."""
 
-    def count(info: NodeInfo) -> int:
+    def __init__(self, selector: labels.Selector, namespace: str) -> None:
+        self._selector = selector
+        self._namespace = namespace
+        self._question = number_of(("spread", namespace, selector))
+
+    def on(self, node: NodeInfo) -> int:
+        return node.remember(self._question, self._count)
+
+    def _count(self, node: NodeInfo) -> int:
+        if self._selector.empty:
+            return 0
         return sum(
-            pod.namespace == namespace
-            and selector.matches(pod.labels)
+            pod.namespace == self._namespace
+            and self._selector.matches(pod.labels)
             and not pod.pod["metadata"].get("deletionTimestamp")
-            for pod in info.pods.values()
+            for pod in node.pods.values()
         )
-
-    return node.remember(("spread", namespace, selector), count)
 
 
 def default_selector(pod: Object, listers: Listers) -> labels.Selector:
