@@ -17,6 +17,7 @@ from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
+from apiserver.client.interface import Transport
 from apiserver.client.resources import MERGE_PATCH, Client, ResourceClient
 from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
@@ -97,8 +98,16 @@ class LoopWorld:
 
 
 @asynccontextmanager
-async def loop_world(*loops: str, seed: int = 1, settings: dict[str, Any] | None = None) -> AsyncIterator[LoopWorld]:
-    """A ready server with the named loops (upstream's names; none: all of them). Run it inside `run_virtual`."""
+async def loop_world(
+    *loops: str,
+    seed: int = 1,
+    settings: dict[str, Any] | None = None,
+    front: Callable[[Transport], Transport] = lambda transport: transport,
+) -> AsyncIterator[LoopWorld]:
+    """A ready server with the named loops (upstream's names; none: all of them). Run it inside `run_virtual`.
+
+    `front` may put something between loops and server: an aggregated API, say.
+    """
     async with world(seed) as server:
         clock = LoopClock(asyncio.get_running_loop())
         transport = LoopbackTransport(server.server.handler, user=ADMIN)
@@ -110,7 +119,7 @@ async def loop_world(*loops: str, seed: int = 1, settings: dict[str, Any] | None
             detect_mutations=True,
         )
         tasks = TaskOwner("loop world")
-        running = tasks.create_task(run(transport, clock, Random(seed), options), name="controllers")
+        running = tasks.create_task(run(front(transport), clock, Random(seed), options), name="controllers")
         try:
             yield LoopWorld(server, Client(transport))
             if running.done():

@@ -14,6 +14,7 @@ from apiserver.apimachinery.gvk import GroupVersion
 from apiserver.apimachinery.objects import Object, controller_of
 from controllers.framework.context import Context
 from controllers.framework.controller import Request, Result
+from controllers.framework.go_text import go_selector
 from controllers.framework.kinds import (
     DEPLOYMENTS,
     POD_DISRUPTION_BUDGETS,
@@ -150,7 +151,7 @@ class Budgets:
             self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", message)
             raise
         if unmanaged:
-            selector = facts.go_selector(budget["spec"].get("selector"))
+            selector = go_selector(budget["spec"].get("selector"))
             message = (
                 f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a "
                 "result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. "

@@ -111,19 +111,3 @@ def stale_wait(pod: Object, now: float) -> float | None:
         return None
     since = condition.get("lastTransitionTime")
     return max(STALE_AFTER - (now - (parse_rfc3339(since) if since else 0.0)), 0.0)
-
-
-def go_selector(selector: Object | None) -> str:
-    """A LabelSelector as Go's String prints it."""
-    if selector is None:
-        return "nil"
-    pairs = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
-    expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{e['key']},Operator:{e['operator']},"
-        f"Values:[{' '.join(e.get('values') or ())}],}},"
-        for e in selector.get("matchExpressions") or ()
-    )
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{pairs}}},"
-        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
-    )

@@ -10,8 +10,8 @@ from apiserver.apimachinery.clock import rfc3339, run_virtual
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import MERGE_PATCH
+from controllers.framework.go_text import go_selector
 from controllers.framework.kinds import DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, STATEFUL_SETS
-from controllers.loops.disruption.facts import go_selector
 from controllers.loops.tests.workloads import condition, patch_spec, play, template, told, workload, workload_world
 from controllers.tests.worlds import LoopWorld
 

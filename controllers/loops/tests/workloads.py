@@ -14,9 +14,9 @@ from controllers.tests.worlds import LoopWorld, loop_world
 
 
 @asynccontextmanager
-async def workload_world(*loops: str, seed: int = 1) -> AsyncIterator[LoopWorld]:
+async def workload_world(*loops: str, **options: Any) -> AsyncIterator[LoopWorld]:
     """A world with the loops and with the service account that pods run under."""
-    async with loop_world("serviceaccount-controller", *loops, seed=seed) as w:
+    async with loop_world("serviceaccount-controller", *loops, **options) as w:
         await w.eventually(lambda: w.find(SERVICE_ACCOUNTS, "default"))
         yield w
 
