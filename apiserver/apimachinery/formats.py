@@ -100,6 +100,20 @@ def dns1123_subdomain(value: str) -> Messages:
     return errors
 
 
+def dns1123_subdomain_caseless(value: str) -> Messages:
+    errors = [] if byte_length(value) <= SUBDOMAIN_MAX else [too_long(SUBDOMAIN_MAX)]
+    if not _subdomain(value.lower()):
+        errors.append(
+            regex_error(
+                "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an "
+                "alphanumeric character",
+                _SUBDOMAIN,
+                "Example.com",
+            )
+        )
+    return errors
+
+
 def dns1123_subdomain_underscore(value: str) -> Messages:
     errors = [] if byte_length(value) <= SUBDOMAIN_MAX else [too_long(SUBDOMAIN_MAX)]
     if not _subdomain_underscore(value):

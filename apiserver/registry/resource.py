@@ -5,7 +5,7 @@ Built-in kinds are written down in `apiserver/api/<group>/<kind>.py`; custom res
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -141,6 +141,8 @@ class Resource:
     storage_group_version: str = ""  # apiVersion of the stored form, default group/storage_version (events: "v1")
     columns: tuple[Column, ...] = ()
     row_conditions: Callable[[Object], list[Any]] | None = None  # a table row's conditions (pods that are done)
+    # Which of a list's objects has its name marked "(default)" in the list's table; its place, or None (storage classes).
+    default_of_list: Callable[[Sequence[Object]], int | None] | None = None
     # What an object of the kind shows beside metadata when it is empty, as bookmarks do: {"spec": {}, "status": {}}.
     empty: Mapping[str, Any] = field(default_factory=dict)
     # Field selectors beyond metadata.name / metadata.namespace, in order: path → value of an object.

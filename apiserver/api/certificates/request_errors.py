@@ -42,7 +42,7 @@ USAGES = (
     "timestamping",
 )
 MIN_SECONDS = 600
-EXCLUSIVE = "Approved and Denied conditions are mutually exclusive"
+DECIDED = tuple(f'conditions[{{"type": "{kind}"}}]' for kind in (APPROVED, DENIED))
 
 
 class Allowances(NamedTuple):
@@ -141,12 +141,17 @@ def _conditions_errors(conditions: Sequence[Object], path: str, allowed: Allowan
             yield required(f"{here}.status")
         elif status not in statuses:
             yield not_supported(f"{here}.status", status, statuses)
-        other = {APPROVED: DENIED, DENIED: APPROVED}.get(kind)
-        if other in seen and not allowed.both_decisions:
-            yield invalid(path, kind, EXCLUSIVE)
         if kind in seen and not allowed.duplicate_types:
             yield duplicate(f"{here}.type", kind)
         seen.append(kind)
+
+
+def exclusive_errors(csr: Object, allowed: Allowances) -> Iterator[FieldError]:
+    """Approved or denied, not both: told last, by declaration."""
+    types = _types(csr)
+    if APPROVED in types and DENIED in types and not allowed.both_decisions:
+        choice = ", ".join(f"`{decision}`" for decision in DECIDED)
+        yield invalid("status.conditions", f"{{{', '.join(DECIDED)}}}", f"must specify at most one of: {choice}")
 
 
 def update_errors(
@@ -171,6 +176,7 @@ def update_errors(
     elif certificate != stored and stored:
         yield field_forbidden("status.certificate", "updates may not modify existing certificate content")
     yield from metadata_update_errors(csr, old)
+    yield from exclusive_errors(csr, allowances(csr, old))
 
 
 def _of(csr: Object, kind: str) -> list[Object]:

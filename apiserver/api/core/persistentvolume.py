@@ -16,7 +16,7 @@ from apiserver.api.validation.volume_sources import source_of
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, required
 from apiserver.apimachinery.object_meta import IMMUTABLE, immutable
-from apiserver.apimachinery.objects import Object, annotations_of, copy, get, name_of
+from apiserver.apimachinery.objects import Object, annotations_of, copy, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
@@ -148,7 +148,6 @@ RESOURCE = Resource(
     storage_version="v1",
     short_names=("pv",),
     strategy=STRATEGY,
-    selectable={"name": name_of},
     subresources=(Subresource(name="status", strategy=VolumeStatusStrategy(STRATEGY)),),
     empty={"spec": {}, "status": {}},
     columns=(

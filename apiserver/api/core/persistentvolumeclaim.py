@@ -12,7 +12,7 @@ from apiserver.api.validation.claim_updates import claim_status_errors, claim_up
 from apiserver.api.validation.label_selectors import label_selector_errors
 from apiserver.api.validation.volume_claims import claim_spec_errors, claim_spec_warnings
 from apiserver.apimachinery.errors import FieldError
-from apiserver.apimachinery.objects import Object, annotations_of, get, name_of
+from apiserver.apimachinery.objects import Object, annotations_of, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
@@ -157,7 +157,6 @@ RESOURCE = Resource(
     short_names=("pvc",),
     strategy=STRATEGY,
     decorate=_decorate,
-    selectable={"name": name_of},
     subresources=(Subresource(name="status", strategy=ClaimStatusStrategy(STRATEGY)),),
     empty={"spec": {"resources": {}}, "status": {}},
     columns=(

@@ -8,8 +8,7 @@ from apiserver.api.columns import AGE, NAME
 from apiserver.api.podspec.quantities import round_list
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
 from apiserver.api.validation.internal import internal
-from apiserver.api.validation.resources import quantity_value_errors
-from apiserver.apimachinery import formats
+from apiserver.api.validation.resources import quantity_value_errors, resource_name_errors
 from apiserver.apimachinery.errors import FieldError, invalid, required
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
@@ -66,8 +65,7 @@ class QuotaStrategy(KindStrategy):
 def _amounts_errors(amounts: Object | None, path: str) -> Iterator[FieldError]:
     for name, amount in (amounts or {}).items():
         here = f"{path}[{name}]"
-        for message in formats.qualified_name(name):
-            yield invalid(here, name, message)
+        yield from resource_name_errors(name, here)
         if "/" not in name and not is_quota_resource(name):
             yield invalid(here, name, NOT_QUOTA_RESOURCE)
         yield from quantity_value_errors(name, parse(amount), here)

@@ -36,8 +36,11 @@ class IngressClassStrategy(KindStrategy):
         yield from domain_prefixed_path_errors(controller, "spec.controller")
         parameters = get(obj, "spec", "parameters")
         if parameters is not None:
-            yield from object_reference_errors(parameters, "spec.parameters")
+            named = list(object_reference_errors(parameters, "spec.parameters"))
+            # What is missing is told last, by declaration.
+            yield from (error for error in named if error.reason != "FieldValueRequired")
             yield from _scope_errors(parameters, "spec.parameters")
+            yield from (error for error in named if error.reason == "FieldValueRequired")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)

@@ -37,7 +37,8 @@ class NetworkPolicyStrategy(KindStrategy):
             spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return _spec_errors(obj.get("spec") or {}, (), False)
+        yield from _spec_errors(obj.get("spec") or {}, (), False)
+        yield from _missing_errors(obj)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)
@@ -45,6 +46,7 @@ class NetworkPolicyStrategy(KindStrategy):
         known = [cidr for block in blocks for cidr in (block.get("cidr") or "", *(block.get("except") or ()))]
         any_values = any(label_selector_errors(get(old, "spec", "podSelector"), ""))
         yield from _spec_errors(obj.get("spec") or {}, known, any_values)
+        yield from _missing_errors(obj)
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         for path, block in _blocks(obj):
@@ -63,6 +65,13 @@ def _blocks(obj: Object) -> Iterator[tuple[str, Object]]:
             for j, peer in enumerate(rule.get(side) or ()):
                 if peer.get("ipBlock") is not None:
                     yield f"spec.{direction}[{i}].{side}[{j}].ipBlock", peer["ipBlock"]
+
+
+def _missing_errors(obj: Object) -> Iterator[FieldError]:
+    """What upstream's declared checks tell, after all others."""
+    for path, block in _blocks(obj):
+        if not block.get("cidr"):
+            yield required(f"{path}.cidr")
 
 
 def _spec_errors(spec: Object, known_cidrs: Collection[str], any_values: bool) -> Iterator[FieldError]:
@@ -118,7 +127,6 @@ def _peer_errors(peer: Object, path: str, known_cidrs: Collection[str], any_valu
 def _block_errors(block: Object, path: str, known_cidrs: Collection[str]) -> Iterator[FieldError]:
     cidr = block.get("cidr") or ""
     if not cidr:
-        yield required(f"{path}.cidr")
         return
     yield from legacy_cidr_errors(cidr, f"{path}.cidr", known_cidrs)
     whole = parse_cidr_sloppy(cidr)

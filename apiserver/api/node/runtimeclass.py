@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.podspec.quantities import round_list
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import internal
 from apiserver.api.validation.pod.options import PodOptions
 from apiserver.api.validation.pod.scheduling import tolerations_errors
 from apiserver.api.validation.pod.warnings import DEPRECATED_LABELS
 from apiserver.api.validation.resources import requirements_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, duplicate, invalid, required
-from apiserver.apimachinery.object_meta import immutable, labels_errors
+from apiserver.apimachinery.object_meta import IMMUTABLE, labels_errors
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -33,11 +34,6 @@ class RuntimeClassStrategy(KindStrategy):
         round_list(get(obj, "overhead", "podFixed"))
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        handler = obj.get("handler") or ""
-        if not handler:
-            yield required("handler")
-        for message in formats.dns1123_label(handler) if handler else ():
-            yield invalid("handler", handler, message)
         if obj.get("overhead") is not None:
             limits = {"limits": obj["overhead"].get("podFixed")}
             yield from requirements_errors(limits, "overhead", ())
@@ -45,11 +41,17 @@ class RuntimeClassStrategy(KindStrategy):
         if scheduling is not None:
             yield from labels_errors(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
             yield from _tolerations_errors(scheduling.get("tolerations") or [], "scheduling.tolerations")
+        handler = obj.get("handler") or ""
+        if not handler:
+            yield required("handler")
+        for message in formats.dns1123_label(handler) if handler else ():
+            yield invalid("handler", handler, message)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from self.validate_whole(ctx, obj)
         yield from metadata_update_errors(obj, old)
-        yield from immutable(obj.get("handler") or "", old.get("handler") or "", "handler")
+        if obj.get("handler") != old.get("handler"):
+            yield invalid("handler", None, IMMUTABLE)
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         for key in sorted(get(obj, "scheduling", "nodeSelector", default=())):
@@ -65,7 +67,7 @@ def _tolerations_errors(tolerations: list[Object], path: str) -> Iterator[FieldE
     keys: Sequence[tuple[str, ...]] = [tuple(t.get(field) or "" for field in LIST_KEY) for t in tolerations]
     for i, key in enumerate(keys):
         if key in keys[:i]:
-            yield duplicate(f"{path}[{i}]", tolerations[i])
+            yield duplicate(f"{path}[{i}]", internal(tolerations[i], "Toleration"))
 
 
 RESOURCE = Resource(

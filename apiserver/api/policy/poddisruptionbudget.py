@@ -11,8 +11,9 @@ from apiserver.api.validation.conditions import conditions_errors
 from apiserver.api.validation.int_or_percent import int_or_percent_errors, over_100_percent_errors
 from apiserver.api.validation.internal import internal
 from apiserver.api.validation.label_selectors import label_selector_errors
+from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, invalid, not_supported
-from apiserver.apimachinery.object_meta import non_negative
+from apiserver.apimachinery.object_meta import non_negative, object_meta_errors
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
@@ -48,6 +49,10 @@ class BudgetStrategy(KindStrategy):
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         super().prepare_for_update(ctx, obj, old)
         _strip_old_label(obj.get("spec") or {}, old.get("spec") or {})
+
+    def metadata_errors(self, obj: Object) -> Iterator[FieldError]:
+        """Upstream never asks for more than what can stand in a path."""
+        return object_meta_errors(obj["metadata"], self.namespaced, formats.path_segment_name)
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         return _spec_errors(obj.get("spec") or {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from apiserver.api.columns import NAME
 from apiserver.api.storage.parameters import GROUP
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.api.validation.internal import label_selector
@@ -17,7 +16,7 @@ from apiserver.apimachinery.errors import FieldError, invalid
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
-from apiserver.registry.resource import Column, Resource, ServedVersion
+from apiserver.registry.resource import Resource, ServedVersion
 
 
 class CapacityStrategy(KindStrategy):
@@ -68,23 +67,4 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=CapacityStrategy(),
     empty={"storageClassName": ""},
-    columns=(
-        NAME,
-        Column(
-            "StorageClassName",
-            lambda obj, now: obj.get("storageClassName") or "",
-            description="storageClassName represents the name of the StorageClass that the reported capacity applies to. It "
-            "must meet the same requirements as the name of a StorageClass object (non-empty, DNS subdomain). If that object "
-            "no longer exists, the CSIStorageCapacity object is obsolete and should be removed by its creator. This field is "
-            "immutable.",
-        ),
-        Column(
-            "Capacity",
-            lambda obj, now: obj.get("capacity") or "<unset>",
-            description="capacity is the value reported by the CSI driver in its GetCapacityResponse for a GetCapacityRequest "
-            "with topology and parameters that match the previous fields.\n\nThe semantic is currently (CSI spec 1.2) defined "
-            "as: The available capacity, in bytes, of the storage that can be used to provision volumes. If not set, that "
-            "information is currently unavailable.",
-        ),
-    ),
 )

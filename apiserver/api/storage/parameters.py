@@ -17,9 +17,8 @@ MAX_COUNT = 512
 
 
 def provisioner_errors(name: str, path: str) -> Iterator[FieldError]:
-    if not name:
-        yield required(path)
-    else:
+    """Whether there is one at all is asked apart: for StorageClasses last, by declaration."""
+    if name:
         yield from label_key_errors(name.lower(), path)
 
 

@@ -8,9 +8,9 @@ from apiserver.api.columns import AGE, NAME
 from apiserver.api.storage.parameters import GROUP, parameters_errors, provisioner_errors
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.api.validation.pod.warnings import DEPRECATED_LABELS
-from apiserver.apimachinery.errors import FieldError, duplicate, not_supported, required
-from apiserver.apimachinery.object_meta import immutable, label_key_errors
-from apiserver.apimachinery.objects import Object, annotations_of
+from apiserver.apimachinery.errors import FieldError, duplicate, invalid, not_supported, required
+from apiserver.apimachinery.object_meta import IMMUTABLE, label_key_errors
+from apiserver.apimachinery.objects import Object, annotations_of, name_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
 
@@ -20,7 +20,7 @@ DEFAULT_ANNOTATIONS = (
     "storageclass.kubernetes.io/is-default-class",
     "storageclass.beta.kubernetes.io/is-default-class",
 )
-UNCHANGING = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+UNCHANGING = ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode")
 
 
 def is_default(obj: Object) -> bool:
@@ -42,7 +42,8 @@ class StorageClassStrategy(KindStrategy):
                 obj[field] = choices[0]
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        yield from provisioner_errors(obj.get("provisioner") or "", "provisioner")
+        provisioner = obj.get("provisioner") or ""
+        yield from provisioner_errors(provisioner, "provisioner")
         yield from parameters_errors(obj.get("parameters"), "parameters")
         policy, mode = obj.get("reclaimPolicy"), obj.get("volumeBindingMode")
         if policy and policy not in RECLAIM_POLICIES:
@@ -50,12 +51,15 @@ class StorageClassStrategy(KindStrategy):
         if mode not in BINDING_MODES:
             yield not_supported("volumeBindingMode", mode, BINDING_MODES)
         yield from _topologies_errors(obj.get("allowedTopologies") or ())
+        if not provisioner:
+            yield required("provisioner")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from self.validate_whole(ctx, obj)
         yield from metadata_update_errors(obj, old)
         for field in UNCHANGING:
-            yield from immutable(obj.get(field) or None, old.get(field) or None, field)
+            if (obj.get(field) or None) != (old.get(field) or None):
+                yield invalid(field, None, IMMUTABLE)
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         for i, term in enumerate(obj.get("allowedTopologies") or ()):
@@ -94,6 +98,14 @@ def _values_errors(values: Sequence[str], path: str) -> Iterator[FieldError]:
             yield duplicate(f"{path}[{i}]", value)
 
 
+def _default_of_list(classes: Sequence[Object]) -> int | None:
+    """The one that claims without a class get: the newest default (upstream getEffectiveDefaultStorageClass)."""
+    marked = [i for i, one in enumerate(classes) if is_default(one)]
+    newest = max((classes[i]["metadata"].get("creationTimestamp") or "" for i in marked), default="")
+    of_then = [i for i in marked if (classes[i]["metadata"].get("creationTimestamp") or "") == newest]
+    return min(of_then, key=lambda i: name_of(classes[i]), default=None)
+
+
 RESOURCE = Resource(
     group=GROUP,
     plural="storageclasses",
@@ -103,6 +115,7 @@ RESOURCE = Resource(
     storage_version="v1",
     short_names=("sc",),
     strategy=StorageClassStrategy(),
+    default_of_list=_default_of_list,
     empty={"provisioner": ""},
     columns=(
         NAME,

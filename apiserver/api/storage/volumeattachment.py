@@ -10,10 +10,8 @@ from apiserver.api.podspec.defaults import default_volume_source
 from apiserver.api.podspec.quantities import round_list
 from apiserver.api.storage.parameters import GROUP, MAX_SIZE, size_of
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy
-from apiserver.api.validation.internal import internal
 from apiserver.api.validation.persistent_volumes import volume_spec_errors
 from apiserver.api.validation.pod.names import subdomain_errors
-from apiserver.api.validation.pod.volumes import csi_driver_name_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, required, too_long
 from apiserver.apimachinery.object_meta import IMMUTABLE
@@ -48,18 +46,29 @@ class AttachmentStrategy(KindStrategy):
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         spec, source = obj.get("spec") or {}, get(obj, "spec", "source", default={})
-        yield from csi_driver_name_errors(spec.get("attacher") or "", "spec.attacher")
         yield from _source_errors(source, "spec.source")
         yield from subdomain_errors(spec.get("nodeName") or "", "spec.nodeName")
         yield from _status_errors(obj.get("status") or {})
         name = source.get("persistentVolumeName")
         if name is not None:
             yield from subdomain_errors(name, "spec.source.persistentVolumeName")
+        yield from attacher_errors(spec.get("attacher") or "", "spec.attacher")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
         yield from self.validate_whole(ctx, obj)
         if obj.get("spec") != old.get("spec"):
-            yield invalid("spec", internal(obj.get("spec"), "VolumeAttachmentSpec"), IMMUTABLE)
+            yield invalid("spec", None, IMMUTABLE)
+
+
+def attacher_errors(name: str, path: str) -> Iterator[FieldError]:
+    """A driver's name as upstream's declared checks word it: letters of either case."""
+    if not name:
+        yield required(path)
+        return
+    for message in formats.dns1123_subdomain_caseless(name):
+        yield invalid(path, name, message)
+    if formats.byte_length(name) > formats.LABEL_MAX:
+        yield too_long(path, formats.LABEL_MAX)
 
 
 def _source_errors(source: Object, path: str) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.storage.parameters import GROUP, parameters_errors, provisioner_errors
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
-from apiserver.apimachinery.errors import FieldError, field_forbidden
+from apiserver.apimachinery.errors import FieldError, field_forbidden, required
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -23,7 +23,10 @@ class AttributesClassStrategy(KindStrategy):
         obj.setdefault("driverName", "")
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        yield from provisioner_errors(obj.get("driverName") or "", "driverName")
+        driver = obj.get("driverName") or ""
+        if not driver:
+            yield required("driverName")
+        yield from provisioner_errors(driver, "driverName")
         yield from parameters_errors(obj.get("parameters"), "parameters", needed=True)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:

@@ -71,7 +71,7 @@ def list_answer(scope: Scope, request: Request, form: Form, listing: Listing) ->
     meta = ListMeta(listing.revision, listing.continue_token, listing.remaining)
     if form.kind == TABLE:
         check_include(form.include)
-        pieces = scope.store.tables.pieces(listing.records, meta, form, scope.clock.now())
+        pieces = scope.store.tables.list_pieces(listing.records, meta, form, scope.clock.now())
     else:
         pieces = scope.store.renditions.list_pieces(listing.records, meta, form)
     return json_answer(scope, form, pieces, 200)

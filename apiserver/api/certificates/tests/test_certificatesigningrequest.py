@@ -70,7 +70,7 @@ def test_decisions_come_through_approval_only_and_exclude_each_other() -> None:
             assert answer["status"]["conditions"][0]["lastUpdateTime"]
             code, answer = await decide(api, "Denied")
             assert code == 422
-            assert "mutually exclusive" in answer["message"]
+            assert "must specify at most one of" in answer["message"]
 
     run_virtual(scenario())
 

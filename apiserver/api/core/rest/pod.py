@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from apiserver.api.podspec.disabled import LEGACY_ANNOTATIONS
 from apiserver.api.validation.pod.binding import binding_errors
 from apiserver.apimachinery import labels
+from apiserver.apimachinery.apply.manager import FieldManager
 from apiserver.apimachinery.errors import (
     StatusError,
     aggregate,
@@ -25,8 +26,10 @@ from apiserver.apimachinery.errors import (
     timeout,
     too_many_requests,
 )
-from apiserver.apimachinery.gvk import GroupKind, GroupResource
+from apiserver.apimachinery.gvk import GroupKind, GroupResource, GroupVersion
 from apiserver.apimachinery.objects import Object, copy, get, labels_of, name_of, namespace_of
+from apiserver.apimachinery.schema import Schema
+from apiserver.apimachinery.schemas import builtin
 from apiserver.registry.context import Context
 from apiserver.registry.strategy import Strategy
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 PODS = GroupResource("", "pods")
 BUDGETS = GroupResource("policy", "poddisruptionbudgets")
+BUDGET_VERSION = "policy/v1"
+SERVER = "kube-apiserver"  # who manages what the server writes on its own
 MAX_DISRUPTED_PODS = 2000
 EVICTION_TRIES, EVICTION_PAUSE, EVICTION_JITTER = 20, 0.5, 0.1
 BUDGET_CAUSE = "DisruptionBudget"
@@ -138,6 +143,7 @@ class EvictionRest:
         status = store.resource.subresource("status")
         assert status is not None and status.strategy is not None
         self._status_strategy = status.strategy
+        self._budget_owner = FieldManager("PodDisruptionBudget", BUDGET_VERSION, _budget_schema)
 
     async def create(self, ctx: Context, name: str, obj: Object, options: Mapping[str, Any], admit: Admit) -> Object:
         if name != name_of(obj):
@@ -221,9 +227,18 @@ class EvictionRest:
 
         async def take(budget: Object | None) -> Object:
             assert budget is not None
-            budget = copy(budget)
-            _check_and_decrement(budget, name_of(pod), ctx.timestamp())
-            return budget
+            taken: Object = copy(budget)
+            _check_and_decrement(taken, name_of(pod), ctx.timestamp())
+            self._budget_owner.on_update(  # upstream writes it as a client of its own
+                budget,
+                taken,
+                api_version=BUDGET_VERSION,
+                manager=SERVER,
+                subresource="status",
+                now=ctx.timestamp(),
+                reset_fields=(("spec",),),
+            )
+            return taken
 
         for left in reversed(range(EVICTION_TRIES)):
             try:
@@ -236,6 +251,10 @@ class EvictionRest:
                     message = f"couldn't update PodDisruptionBudget {go_value(budget_name)} due to conflicts"
                     raise timeout(message, 10) from e
             await self._pause()
+
+
+def _budget_schema(api_version: str) -> Schema:
+    return builtin().schema(GroupVersion.parse(api_version).with_kind("PodDisruptionBudget"))
 
 
 def _version_of(options: Object) -> str | None:
