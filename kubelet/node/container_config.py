@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from apiserver.apimachinery.objects import Object, annotations_of, labels_of
@@ -11,6 +11,8 @@ from kubelet.node.actions import HASH_LABEL, spec_hash
 from kubelet.node.context import NodeContext
 from kubelet.node.environment import Sources, environment, expand_all
 from kubelet.runtime.interface import ContainerConfig, Mount, SandboxConfig
+
+MountsOf = Callable[[Object, dict[str, Any], Mapping[str, str]], Sequence[Mount]]
 
 LOGS = "/var/log/pods"
 MAX_HOSTNAME = 63
@@ -59,7 +61,7 @@ async def container_config(
     attempt: int,
     image_ref: str,
     pod_ips: Sequence[str],
-    mounts: Sequence[Mount],
+    mounts: MountsOf,
 ) -> ContainerConfig:
     """Raises ConfigError or StatusError when a value cannot be had."""
     allocatable = ((context.node or {}).get("status") or {}).get("allocatable") or {}
@@ -75,7 +77,7 @@ async def container_config(
         args=expand_all(container.get("args") or (), env),
         env=env,
         working_dir=container.get("workingDir") or "",
-        mounts=mounts,
+        mounts=mounts(pod, container, env),
         resources=container.get("resources") or {},
         security=_security(pod, container),
         ports=container.get("ports") or (),

@@ -40,6 +40,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _EXPANSION.sub(replace, text) if "$" in text else text
 
 
+def variables_of(text: str) -> list[str]:
+    """The names that `expand` looks up."""
+    return [match.group(1) for match in _EXPANSION.finditer(text) if match.group(1) is not None]
+
+
 def expand_all(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return [expand(word, values) for word in words]
 

@@ -13,20 +13,18 @@ from kubelet.node import facts, runtime_status
 from kubelet.node.actions import Actions, KillReason, Resizes, Results, compute
 from kubelet.node.api_status import Waiting
 from kubelet.node.backoff import CRASH_EXPIRY, Backoff
-from kubelet.node.container_config import container_config, sandbox_config
+from kubelet.node.container_config import MountsOf, container_config, sandbox_config
 from kubelet.node.context import NORMAL, WARNING, NodeContext
 from kubelet.node.environment import ConfigError, Sources
 from kubelet.node.hooks import HookFailed, run_hook
 from kubelet.node.images import ImageError, Images, go_duration
 from kubelet.node.killing import Killer
 from kubelet.node.runtime_status import RuntimeStatus
-from kubelet.runtime.interface import ContainerRuntimeError, Mount, NotFound
+from kubelet.runtime.interface import ContainerRuntimeError, NotFound
 
 log = logging.getLogger(__name__)
 
 KEPT_DEAD = 1  # dead containers kept of a name, for their logs and last state (upstream MaxPerPodContainerCount)
-
-Mounts = Callable[[Object, dict[str, Any]], Sequence[Mount]]
 
 
 class StartError(Exception):
@@ -80,7 +78,7 @@ class PodRunner:
         status: RuntimeStatus,
         *,
         restart_all: bool,
-        mounts: Mounts,
+        mounts: MountsOf,
         on_sandbox_ready: Callable[[], Awaitable[None]],
     ) -> Outcome:
         actions = compute(pod, status, self._results, self._resizes, restart_all=restart_all)
@@ -171,7 +169,7 @@ class _Round:
     status: RuntimeStatus
     sandbox: str
     ips: Sequence[str]
-    mounts: Mounts
+    mounts: MountsOf
     outcome: Outcome
     starter: _Starter
 
@@ -268,7 +266,7 @@ class _Starter:
                 attempt=before.attempt + 1 if before is not None else 0,
                 image_ref=image,
                 pod_ips=round.ips,
-                mounts=round.mounts(pod, container),
+                mounts=round.mounts,
             )
         except (ConfigError, StatusError, ConnectionError, TimeoutError) as error:
             raise self._fail(pod, name, "CreateContainerConfigError", str(error)) from error

@@ -31,6 +31,24 @@ AGNHOST_SHORT = frozenset(
 )
 
 
+# agnhost's servers that fail on purpose, after so many seconds.
+LIVENESS_SECONDS = 10.0
+UNHEALTHY_FLAG = "--delay-unhealthy-seconds="
+
+
+def healthy_seconds(config: ContainerConfig) -> float:
+    """How long a server answers well; NEVER ends for most."""
+    words = [word for word in (*config.command, *config.args) if not word.endswith("agnhost")]
+    if image_name(config.image) != "agnhost" or not words:
+        return NEVER
+    if words[0] == "liveness":
+        return LIVENESS_SECONDS
+    if words[0] == "grpc-health-checking":
+        delays = [word.removeprefix(UNHEALTHY_FLAG) for word in words if word.startswith(UNHEALTHY_FLAG)]
+        return float(delays[0]) if delays and delays[0].isdigit() else NEVER
+    return NEVER
+
+
 class Program:
     """A command under way. `advance` runs it to its next wait."""
 

@@ -18,6 +18,9 @@ from kubelet.runtime.shell_syntax import AndOr, Block, For, If, Loop, Node, Pipe
 
 MAX_STEPS = 2000  # between two waits; a script that does more is taken to go on for ever
 MAX_OUTPUT = 64 * 1024
+DEVICES = frozenset(
+    {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero", "/proc/1/fd/1", "/proc/1/fd/2"}
+)
 MAX_ARITHMETIC = 200  # characters
 Run = Generator[float, None, int]
 
@@ -174,7 +177,7 @@ class Shell:
         for operator, target in node.redirects:
             path = self._text(target)
             if operator in (">", ">>", "1>", "&>"):
-                if not path.startswith("/dev/") or path == self.env.get("TERMINATION_LOG", "/dev/termination-log"):
+                if path not in DEVICES:
                     self.files.write(path, printed, append=operator == ">>")
                 printed = printed if path in ("/dev/stdout", "/dev/stderr") else ""
         self.output = (self.output + printed)[-MAX_OUTPUT:]

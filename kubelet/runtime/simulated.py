@@ -37,7 +37,7 @@ from kubelet.runtime.interface import (
     SandboxStatus,
     StreamOptions,
 )
-from kubelet.runtime.programs import Program, exec_program, program_of, stops_with
+from kubelet.runtime.programs import Program, exec_program, healthy_seconds, program_of, stops_with
 
 NAME, VERSION = "simulated", "1.0.0"
 KILLED = 137
@@ -373,6 +373,12 @@ class SimulatedRuntime:
         container = self._get(container_id)
         return container.behaviour.answers_well(purpose, self._clock.now() - container.status.started_at)
 
+    def _serves(self, container_id: str, purpose: str) -> bool:
+        """Whether something answers well over the network: as told, or as its server does by itself."""
+        container, told = self._get(container_id), self._verdict(container_id, purpose)
+        age = self._clock.now() - container.status.started_at
+        return told if told is not None else age < healthy_seconds(container.config)
+
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout: float, purpose: str = ""
     ) -> ExecResult:
@@ -391,16 +397,16 @@ class SimulatedRuntime:
     async def http_get(
         self, container_id: str, url: str, headers: Sequence[tuple[str, str]], timeout: float, purpose: str
     ) -> tuple[int, str]:
-        return (500, "the simulator was told to fail") if self._verdict(container_id, purpose) is False else (200, "ok")
+        return (200, "ok") if self._serves(container_id, purpose) else (500, "the simulator was told to fail")
 
     async def tcp_connect(self, container_id: str, host: str, port: int, timeout: float, purpose: str) -> None:
-        if self._verdict(container_id, purpose) is False:
+        if not self._serves(container_id, purpose):
             raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
 
     async def grpc_health(
         self, container_id: str, host: str, port: int, service: str, timeout: float, purpose: str
     ) -> bool:
-        return self._verdict(container_id, purpose) is not False
+        return self._serves(container_id, purpose)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         while True:

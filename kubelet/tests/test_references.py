@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.objects import Object
 from kubelet.tests.test_restarts import shown
@@ -77,6 +79,26 @@ def test_an_image_that_must_be_there_and_is_not() -> None:
             await nodes.create(pod_of(container(imagePullPolicy="Never")))
             pod = await nodes.wait(waits_for("ErrImageNeverPull"), timeout=5)
             message = 'Container image "nginx:1.27" is not present with pull policy of Never'
+            assert shown(pod)["state"]["waiting"]["message"] == message
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("..", "unable to provision SubPath `..`: must not contain '..'"),
+        ("/tmp", "error SubPath `/tmp` must not be an absolute path"),
+        ("", "missing value for WHERE"),
+    ],
+)
+def test_a_sub_path_must_stay_within_its_volume(value: str, message: str) -> None:
+    async def main() -> None:
+        async with node_world() as nodes:
+            mounts = [{"name": "v", "mountPath": "/v", "subPathExpr": "$(WHERE)"}]
+            mounted = container(volumeMounts=mounts, env=[{"name": "WHERE", "value": value}])
+            await nodes.create(pod_of(mounted, volumes=[{"name": "v", "emptyDir": {}}]))
+            pod = await nodes.wait(waits_for("CreateContainerConfigError"), timeout=5)
             assert shown(pod)["state"]["waiting"]["message"] == message
 
     run_virtual(main())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
 from kubelet.node import facts
 from kubelet.node.context import WARNING, NodeContext
+from kubelet.node.environment import ConfigError, expand, variables_of
 from kubelet.node.references import References
 from kubelet.node.volumes import sources
 from kubelet.runtime.interface import Mount
@@ -64,9 +66,10 @@ class VolumeManager:
             return False
         return True
 
-    def mounts(self, pod: Object, container: dict[str, Any]) -> list[Mount]:
+    def mounts(self, pod: Object, container: dict[str, Any], env: Mapping[str, str]) -> list[Mount]:
+        """Raises ConfigError."""
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
-        return [_mount(mount, volumes.get(mount["name"]) or {}) for mount in container.get("volumeMounts") or ()]
+        return [_mount(mount, volumes.get(mount["name"]) or {}, env) for mount in container.get("volumeMounts") or ()]
 
     def forget(self, uid: str) -> None:
         self._ready.pop(uid, None)
@@ -80,13 +83,28 @@ def _with_claim(pod: Object, volume: dict[str, Any]) -> dict[str, Any]:
     return {"name": volume["name"], "persistentVolumeClaim": {"claimName": claim}}
 
 
-def _mount(mount: dict[str, Any], volume: dict[str, Any]) -> Mount:
+def _sub_path(mount: dict[str, Any], env: Mapping[str, str]) -> str:
+    """A sub-path with its variables filled in, which has to stay within the volume. Raises ConfigError."""
+    path: str = mount.get("subPath") or ""
+    if expression := mount.get("subPathExpr"):
+        missing = sorted(name for name in variables_of(expression) if not env.get(name))
+        if missing:
+            raise ConfigError(f"missing value for {', '.join(missing)}")
+        path = expand(expression, env)
+    if path.startswith("/"):
+        raise ConfigError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in path.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
+    return path
+
+
+def _mount(mount: dict[str, Any], volume: dict[str, Any], env: Mapping[str, str]) -> Mount:
     host_path = (volume.get("hostPath") or {}).get("path") or ""
     return Mount(
         container_path=mount["mountPath"],
         host_path=host_path,
         volume=mount["name"],
-        sub_path=mount.get("subPath") or "",
+        sub_path=_sub_path(mount, env),
         read_only=bool(mount.get("readOnly")),
     )
 
