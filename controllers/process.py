@@ -17,7 +17,7 @@ from apiserver.client.leaderelection import LeaderElector, Terms
 from apiserver.client.resources import Client
 from controllers.framework.context import Context
 from controllers.framework.manager import Manager
-from controllers.loops.registry import LOOPS
+from controllers.loops.registry import LOOPS, OFF_BY_DEFAULT
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,11 @@ def selected(names: Sequence[str]) -> list[str]:
         if name != "*" and name.lstrip("-") not in LOOPS:
             raise UnknownController(f"{name!r} is not in the list of known controllers")
     everything = "*" in names
-    return [name for name in LOOPS if f"-{name}" not in names and (everything or name in names)]
+
+    def wanted(name: str) -> bool:
+        return name in names or (everything and name not in OFF_BY_DEFAULT)
+
+    return [name for name in LOOPS if f"-{name}" not in names and wanted(name)]
 
 
 @dataclass

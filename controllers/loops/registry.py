@@ -7,7 +7,9 @@ from collections.abc import Callable
 from controllers.framework.context import Context
 from controllers.framework.manager import Loop
 from controllers.loops import (
+    bootstrap_tokens,
     certificates,
+    clusterrole_aggregation,
     cronjob,
     daemonset,
     deployment,
@@ -24,7 +26,9 @@ from controllers.loops import (
     pod_gc,
     replicaset,
     root_ca,
+    service_cidr,
     serviceaccount,
+    serviceaccount_token,
     statefulset,
     taint_eviction,
     ttl_after_finished,
@@ -35,6 +39,7 @@ from controllers.loops import (
 
 # name as upstream's --controllers knows it → builds the loop
 LOOPS: dict[str, Callable[[Context], Loop]] = {
+    "serviceaccount-token-controller": serviceaccount_token.build,
     "endpoints-controller": endpoints.build,
     "endpointslice-controller": endpoints.build_slices,
     "endpointslice-mirroring-controller": endpoints.build_mirroring,
@@ -55,15 +60,23 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "certificatesigningrequest-approving-controller": certificates.build_approving,
     "certificatesigningrequest-cleaner-controller": certificates.build_cleaner,
     "ttl-controller": node_ttl.build,
+    "bootstrap-signer-controller": bootstrap_tokens.build_signer,
+    "token-cleaner-controller": bootstrap_tokens.build_cleaner,
     "node-ipam-controller": node_ipam.build,
     "node-lifecycle-controller": node_lifecycle.build,
     "persistentvolume-binder-controller": volume_binder.build,
     "persistentvolume-expander-controller": volume_expand.build,
+    "clusterrole-aggregation-controller": clusterrole_aggregation.build,
     "persistentvolumeclaim-protection-controller": volume_protection.build_claims,
     "persistentvolume-protection-controller": volume_protection.build_volumes,
     "volumeattributesclass-protection-controller": volume_protection.build_classes,
     "ttl-after-finished-controller": ttl_after_finished.build,
     "root-ca-certificate-publisher-controller": root_ca.build,
     "ephemeral-volume-controller": ephemeral_volume.build,
+    "legacy-serviceaccount-token-cleaner-controller": serviceaccount_token.build_cleaner,
     "taint-eviction-controller": taint_eviction.build,
+    "service-cidr-controller": service_cidr.build,
 }
+
+# Only run where --controllers names them, as upstream.
+OFF_BY_DEFAULT = ("bootstrap-signer-controller", "token-cleaner-controller")
