@@ -40,7 +40,7 @@ def _flags() -> Sequence[Flag]:
         Flag(
             "allocate-node-cidrs", "allocate_node_cidrs", boolean, "Give each node its range of pod addresses (true)."
         ),
-        Flag("cluster-cidr", "cluster_cidr", strings, "Where nodes get their pods' addresses from (10.244.0.0/16)."),
+        Flag("cluster-cidr", "cluster_cidr", text, "Where nodes get their pods' addresses from (10.244.0.0/16)."),
         Flag(
             "node-monitor-grace-period", "node_monitor_grace_period", duration, "Silence of a node that counts (50s)."
         ),
