@@ -129,8 +129,9 @@ def counts_errors(status: Object, counts: tuple[str, ...], within: tuple[str, ..
     """`counts` are not negative, those `within` not more than replicas; available pods are ready, in the words of `ready`."""
     yield from optional_non_negative(status, counts, "status")
     for field in within:
-        if (status.get(field) or 0) > (status.get("replicas") or 0):
-            yield invalid(f"status.{field}", status[field], "cannot be greater than status.replicas")
+        count = status.get(field) or 0
+        if count > (status.get("replicas") or 0):
+            yield invalid(f"status.{field}", count, "cannot be greater than status.replicas")
     available = status.get("availableReplicas") or 0
     if ready and available > (status.get("readyReplicas") or 0):
         yield invalid("status.availableReplicas", available, f"cannot be greater than {ready}")

@@ -101,6 +101,15 @@ def test_counts_of_a_status_fit_each_other() -> None:
     ]
 
 
+def test_counts_that_are_not_given_are_more_than_a_negative_total() -> None:
+    status = next(s for s in REPLICA_SET.subresources if s.name == "status")
+    assert status.strategy is not None
+    old = created(REPLICA_SET, workload(REPLICA_SET))
+    found = list(status.strategy.validate_update(CTX, copy(old) | {"status": {"replicas": -1}}, old))
+    assert str(found[1]) == "status.fullyLabeledReplicas: Invalid value: 0: cannot be greater than status.replicas"
+    assert len(found) == 4
+
+
 def test_templates_of_a_daemonset_are_numbered_by_the_server() -> None:
     old = created(DAEMON_SET, workload(DAEMON_SET))
     assert old["metadata"]["annotations"] == {daemonset.TEMPLATE_GENERATION: "1"}
