@@ -6,6 +6,7 @@ unknown command runs for ever too (it is some server, most likely).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from apiserver.apimachinery.rand import Random
@@ -34,6 +35,26 @@ AGNHOST_SHORT = frozenset(
 # agnhost's servers that fail on purpose, after so many seconds.
 LIVENESS_SECONDS = 10.0
 UNHEALTHY_FLAG = "--delay-unhealthy-seconds="
+
+
+# Where agnhost's servers listen; what is not in the table is not known, and answers on every port.
+AGNHOST_PORTS = {"test-webserver": ("80",), "liveness": ("8080",), "pause": ()}
+# Images that are meant not to exist: tests and demos name them so.
+MISSING = re.compile(r"(^|[./:_-])(404|invalid|non-?existent|does-not-exist|not-?exist(s|ing)?)([./:_-]|$)")
+
+
+def is_missing(image: str) -> bool:
+    """Whether an image's name says that there is none."""
+    return MISSING.search(image) is not None
+
+
+def listens(config: ContainerConfig, port: int) -> bool:
+    """Whether something may be behind a port."""
+    words = [word for word in (*config.command, *config.args) if not word.endswith("agnhost")]
+    if image_name(config.image) != "agnhost":
+        return True
+    known = AGNHOST_PORTS.get(words[0] if words else "pause")
+    return known is None or str(port) in known
 
 
 def healthy_seconds(config: ContainerConfig) -> float:
@@ -97,7 +118,7 @@ def program_of(config: ContainerConfig, files: Files, rand: Random) -> Program |
 
 def _start(words: list[str], config: ContainerConfig, files: Files, rand: Random) -> Program | None:
     name = words[0].rsplit("/", 1)[-1]
-    shell = Shell(dict(config.env), files, rand)
+    shell = Shell(dict(config.env), files, rand, uid=config.security.get("runAsUser") or 0)
     if name in SHELLS:
         script = script_of(words[1:])
         if script is None:
@@ -110,7 +131,7 @@ def _start(words: list[str], config: ContainerConfig, files: Files, rand: Random
 
 def exec_program(command: Sequence[str], config: ContainerConfig, files: Files, rand: Random) -> Program:
     """A command executed in a running container: an unknown one succeeds."""
-    shell = Shell(dict(config.env), files, rand)
+    shell = Shell(dict(config.env), files, rand, uid=config.security.get("runAsUser") or 0)
     return Program(shell, shell.command(list(command) or ["true"]))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from apiserver.apimachinery.rand import Random
 from kubelet.runtime.behaviour import NEVER
 from kubelet.runtime.files import Files
+from kubelet.runtime.shell_commands import COMMANDS, ShellBreak, ShellContinue, ShellExit, arithmetic
 from kubelet.runtime.shell_syntax import AndOr, Block, For, If, Loop, Node, Pipe, ShellError, Simple, parse
 
 MAX_STEPS = 2000  # between two waits; a script that does more is taken to go on for ever
@@ -21,26 +22,11 @@ MAX_OUTPUT = 64 * 1024
 DEVICES = frozenset(
     {"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/zero", "/proc/1/fd/1", "/proc/1/fd/2"}
 )
-MAX_ARITHMETIC = 200  # characters
+PREFIXES = frozenset({"exec", "command", "time", "nohup", "env", "sudo", "timeout", "nice"})
 Run = Generator[float, None, int]
 
 _EXPANSION = re.compile(r"\$(?:\{(\w+)(?:(:?[-=?+])([^}]*))?\}|(\w+)|([?$@#*]))")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_ARITHMETIC = re.compile(r"[\d\s+\-*/%()<>=!&|]*")
-
-
-class _Exit(Exception):
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class _Break(Exception):
-    pass
-
-
-class _Continue(Exception):
-    pass
 
 
 @dataclass
@@ -51,9 +37,11 @@ class Shell:
     files: Files
     rand: Random
     output: str = ""
+    stdin: str = ""
+    uid: int = 0
+    status: int = 0
+    exit_on_error: bool = False
     _steps: int = 0
-    _status: int = 0
-    _exit_on_error: bool = False
     _background: list[AndOr] = field(default_factory=list)
 
     def run(self, script: str) -> Run:
@@ -61,9 +49,9 @@ class Shell:
         block = parse(script)
         try:
             code = yield from self._block(block)
-        except _Exit as end:
+        except ShellExit as end:
             code = end.code
-        except (_Break, _Continue):
+        except (ShellBreak, ShellContinue):
             code = 0
         return code & 0xFF
 
@@ -71,7 +59,7 @@ class Shell:
         """One command with its arguments as they are."""
         try:
             code = yield from self._execute(words)
-        except _Exit as end:
+        except ShellExit as end:
             code = end.code
         return code & 0xFF
 
@@ -112,15 +100,18 @@ class Shell:
             if (joint == "&&" and code) or (joint == "||" and not code):
                 continue
             code = yield from self._node(command)
-            self._status = code
-        if code and self._exit_on_error and len(node.steps) == 1:
-            raise _Exit(code)
+            self.status = code
+        if code and self.exit_on_error and len(node.steps) == 1:
+            raise ShellExit(code)
         return code
 
     def _pipe(self, node: Pipe) -> Run:
-        code = 0
-        for part in node.parts:
+        """Each part reads what the one before printed; only the last one's output is seen."""
+        code, before = 0, self.output
+        for i, part in enumerate(node.parts):
+            self.stdin, self.output = self.output if i else "", ""
             code = yield from self._node(part)
+        self.stdin, self.output = "", before + self.output
         return int(not code) if node.negated else code
 
     def _if(self, node: If) -> Run:
@@ -131,11 +122,11 @@ class Shell:
 
     def _quietly(self, condition: Block) -> Run:
         """A condition may fail without ending the script."""
-        before, self._exit_on_error = self._exit_on_error, False
+        before, self.exit_on_error = self.exit_on_error, False
         try:
             return (yield from self._block(condition))
         finally:
-            self._exit_on_error = before
+            self.exit_on_error = before
 
     def _loop(self, node: Loop) -> Run:
         if not node.until and _is_idle(node):
@@ -149,9 +140,9 @@ class Shell:
                 yield NEVER
             try:
                 code = yield from self._block(node.body)
-            except _Break:
+            except ShellBreak:
                 return 0
-            except _Continue:
+            except ShellContinue:
                 continue
 
     def _for(self, node: For) -> Run:
@@ -160,9 +151,9 @@ class Shell:
             self.env[node.name] = word
             try:
                 code = yield from self._block(node.body)
-            except _Break:
+            except ShellBreak:
                 break
-            except _Continue:
+            except ShellContinue:
                 continue
         return code
 
@@ -181,7 +172,7 @@ class Shell:
                     self.files.write(path, printed, append=operator == ">>")
                 printed = printed if path in ("/dev/stdout", "/dev/stderr") else ""
         self.output = (self.output + printed)[-MAX_OUTPUT:]
-        self._status = code
+        self.status = code
         return code
 
     def _nothing(self) -> Run:
@@ -196,11 +187,13 @@ class Shell:
             return 0
         if name in ("sh", "bash", "ash", "dash"):
             return (yield from self._nested(arguments))
-        if name in ("exec", "command", "time", "nohup", "env", "sudo", "timeout", "nice"):
-            rest = arguments[1:] if name == "timeout" else arguments
+        if name in PREFIXES and arguments:
+            rest = (
+                arguments[1:] if name == "timeout" else [word for word in arguments if name != "env" or "=" not in word]
+            )
             code = yield from self._execute(rest) if rest else self._nothing()
             if name == "exec" and rest:
-                raise _Exit(code)
+                raise ShellExit(code)
             return code
         if name == "wait":
             code = 0
@@ -210,14 +203,14 @@ class Shell:
             return code
         if name == "tail" and any(word.startswith("-f") or word == "-F" for word in arguments):
             yield NEVER
-        builtin = _COMMANDS.get(name)
+        builtin = COMMANDS.get(name)
         return builtin(self, arguments) if builtin is not None else 0
 
     def _nested(self, arguments: list[str]) -> Run:
         script = script_of(arguments)
         if script is None:
             return 0
-        inner = Shell(self.env, self.files, self.rand)
+        inner = Shell(self.env, self.files, self.rand, stdin=self.stdin, uid=self.uid)
         code = yield from inner.run(script)
         self.say(inner.output)
         return code
@@ -264,7 +257,7 @@ class Shell:
     def _variable(self, match: re.Match[str]) -> str:
         name = match.group(1) or match.group(4)
         if match.group(5):
-            return str(self._status) if match.group(5) == "?" else "1" if match.group(5) == "$" else ""
+            return str(self.status) if match.group(5) == "?" else "1" if match.group(5) == "$" else ""
         if name == "RANDOM":
             return str(self.rand.randrange(32768))
         value, operator = self.env.get(name, ""), (match.group(2) or "")[-1:]
@@ -284,7 +277,7 @@ class Shell:
 
     def _substitute(self, script: str) -> str:
         """Output of a command; one that waits does not wait here."""
-        inner = Shell(dict(self.env), self.files, self.rand)
+        inner = Shell(dict(self.env), self.files, self.rand, uid=self.uid)
         try:
             for wait in inner.run(script):
                 if wait == NEVER:
@@ -334,19 +327,6 @@ def _duration(arguments: list[str]) -> float:
     return total if math.isfinite(total) else NEVER
 
 
-def arithmetic(text: str) -> int:
-    """Whole numbers with + - * / % and parentheses, as `$(( ))` and expr have them; 0 for everything else."""
-    text = text.replace("/", "//").strip()
-    if not text or len(text) > MAX_ARITHMETIC or not _ARITHMETIC.fullmatch(text):
-        return 0
-    if any(operator in text for operator in ("**", "<<", ">>")):
-        return 0  # these could make numbers of any size
-    try:
-        return int(eval(text, {"__builtins__": {}}))
-    except (SyntaxError, ArithmeticError, TypeError, ValueError):
-        return 0
-
-
 def _quoted_end(text: str, i: int) -> int:
     end = i + 1
     while end < len(text) and text[end] != '"':
@@ -375,160 +355,3 @@ def _replace_balanced(text: str, opening: str, closing: str, replace: Callable[[
         inner = text[start + len(opening) : end - len(closing)]
         text = text[:start] + replace(inner) + text[end:]
     return text
-
-
-def _exit(shell: Shell, arguments: list[str]) -> int:
-    word = arguments[0] if arguments else str(shell._status)
-    raise _Exit(int(word) if word.lstrip("-").isdigit() else 2)
-
-
-def _break(shell: Shell, arguments: list[str]) -> int:
-    raise _Break
-
-
-def _continue(shell: Shell, arguments: list[str]) -> int:
-    raise _Continue
-
-
-def _echo(shell: Shell, arguments: list[str]) -> int:
-    newline = "-n" not in arguments[:1]
-    words = [word for i, word in enumerate(arguments) if i or word not in ("-n", "-e", "-ne")]
-    shell.say(" ".join(words) + ("\n" if newline else ""))
-    return 0
-
-
-def _printf(shell: Shell, arguments: list[str]) -> int:
-    text = arguments[0] if arguments else ""
-    for word in arguments[1:]:
-        text = re.sub(r"%[sd]", lambda match, word=word: word, text, count=1)  # type: ignore[misc]
-    shell.say(text.replace("\\n", "\n"))
-    return 0
-
-
-def _touch(shell: Shell, arguments: list[str]) -> int:
-    for path in arguments:
-        if not path.startswith("-") and not shell.files.exists(path):
-            shell.files.write(path, "")
-    return 0
-
-
-def _mkdir(shell: Shell, arguments: list[str]) -> int:
-    for path in arguments:
-        if not path.startswith("-"):
-            shell.files.write(path.rstrip("/") + "/.", "")
-    return 0
-
-
-def _remove(shell: Shell, arguments: list[str]) -> int:
-    paths = [path for path in arguments if not path.startswith("-")]
-    code = 0 if any(word.startswith("-") and "f" in word for word in arguments) else 1
-    if all(map(shell.files.exists, paths)):
-        code = 0
-    for path in paths:
-        shell.files.remove(path)
-    return code
-
-
-def _cat(shell: Shell, arguments: list[str]) -> int:
-    code = 0
-    for path in arguments:
-        if path.startswith("-"):
-            continue
-        text = shell.files.read(path)
-        if (
-            not text
-            and not shell.files.exists(path)
-            and path.startswith(("/tmp", "/data", "/mnt", "/dev/shm", "/cache"))
-        ):
-            shell.say(f"cat: can't open '{path}': No such file or directory\n")
-            code = 1
-        shell.say(text)
-    return code
-
-
-def _set(shell: Shell, arguments: list[str]) -> int:
-    for word in arguments:
-        if word.startswith("-") and "e" in word:
-            shell._exit_on_error = True
-    return 0
-
-
-def _export(shell: Shell, arguments: list[str]) -> int:
-    for word in arguments:
-        name, equals, value = word.partition("=")
-        if equals:
-            shell.env[name] = value
-    return 0
-
-
-def _expr(shell: Shell, arguments: list[str]) -> int:
-    value = arithmetic(" ".join(arguments))
-    shell.say(f"{value}\n")
-    return 0 if value else 1
-
-
-def _seq(shell: Shell, arguments: list[str]) -> int:
-    numbers = [int(word) for word in arguments if word.lstrip("-").isdigit()]
-    first, last = (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[-1]) if numbers else (1, 0)
-    shell.say("".join(f"{number}\n" for number in range(first, min(last, first + MAX_STEPS) + 1)))
-    return 0
-
-
-def _test(shell: Shell, arguments: list[str]) -> int:
-    words = [word for word in arguments if word not in ("]", "]]")]
-    return 0 if _holds(shell, words) else 1
-
-
-def _holds(shell: Shell, words: list[str]) -> bool:
-    for joint, combine in (("-o", any), ("||", any), ("-a", all), ("&&", all)):
-        if joint in words:
-            at = words.index(joint)
-            return combine((_holds(shell, words[:at]), _holds(shell, words[at + 1 :])))
-    if words[:1] == ["!"]:
-        return not _holds(shell, words[1:])
-    if len(words) == 2 and words[0] in ("-z", "-n"):
-        return (words[1] == "") == (words[0] == "-z")
-    if len(words) == 2 and words[0] == "-d":
-        return shell.files.is_directory(words[1])
-    if len(words) == 2 and words[0].startswith("-"):
-        return shell.files.exists(words[1])
-    if len(words) == 3:
-        return _compare(*words)
-    return len(words) == 1 and words[0] != ""
-
-
-def _compare(left: str, operator: str, right: str) -> bool:
-    if operator in ("=", "=="):
-        return left == right
-    if operator == "!=":
-        return left != right
-    try:
-        a, b = int(left), int(right)
-    except ValueError:
-        return False
-    return {"-eq": a == b, "-ne": a != b, "-lt": a < b, "-le": a <= b, "-gt": a > b, "-ge": a >= b}.get(operator, False)
-
-
-_COMMANDS: dict[str, Callable[[Shell, list[str]], int]] = {
-    "true": lambda shell, arguments: 0,
-    ":": lambda shell, arguments: 0,
-    "false": lambda shell, arguments: 1,
-    "exit": _exit,
-    "return": _exit,
-    "break": _break,
-    "continue": _continue,
-    "echo": _echo,
-    "printf": _printf,
-    "touch": _touch,
-    "mkdir": _mkdir,
-    "rm": _remove,
-    "cat": _cat,
-    "set": _set,
-    "export": _export,
-    "expr": _expr,
-    "seq": _seq,
-    "test": _test,
-    "[": _test,
-    "[[": _test,
-    "hostname": lambda shell, arguments: _echo(shell, [shell.env.get("HOSTNAME", "")]),
-}

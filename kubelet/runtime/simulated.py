@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
@@ -37,7 +38,7 @@ from kubelet.runtime.interface import (
     SandboxStatus,
     StreamOptions,
 )
-from kubelet.runtime.programs import Program, exec_program, healthy_seconds, program_of, stops_with
+from kubelet.runtime.programs import Program, exec_program, healthy_seconds, is_missing, listens, program_of, stops_with
 
 NAME, VERSION = "simulated", "1.0.0"
 KILLED = 137
@@ -329,10 +330,11 @@ class SimulatedRuntime:
             await asyncio.sleep(wait)
         if error := setting(annotations, "pull-error"):
             raise ContainerRuntimeError(error)
-        if ".invalid" in name.partition("/")[0] or "invalid.registry" in name:
-            host = name.partition("/")[0]
-            why = f'failed to do request: Head "https://{host}/v2/": dial tcp: lookup {host}: no such host'
-            raise ContainerRuntimeError(f'failed to pull and unpack image "{name}": failed to resolve image: {why}')
+        if is_missing(name):
+            why = f'failed to resolve reference "{name}": {name}: not found'
+            raise ContainerRuntimeError(
+                f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": {why}'
+            )
         self._images[name] = image_of(name)
         return self._images[name]
 
@@ -373,11 +375,14 @@ class SimulatedRuntime:
         container = self._get(container_id)
         return container.behaviour.answers_well(purpose, self._clock.now() - container.status.started_at)
 
-    def _serves(self, container_id: str, purpose: str) -> bool:
+    def _serves(self, container_id: str, purpose: str, port: int) -> bool:
         """Whether something answers well over the network: as told, or as its server does by itself."""
         container, told = self._get(container_id), self._verdict(container_id, purpose)
-        age = self._clock.now() - container.status.started_at
-        return told if told is not None else age < healthy_seconds(container.config)
+        if told is not None:
+            return told
+        if not listens(container.config, port):
+            raise ConnectionRefusedError(f"dial tcp :{port}: connect: connection refused")
+        return self._clock.now() - container.status.started_at < healthy_seconds(container.config)
 
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout: float, purpose: str = ""
@@ -397,16 +402,19 @@ class SimulatedRuntime:
     async def http_get(
         self, container_id: str, url: str, headers: Sequence[tuple[str, str]], timeout: float, purpose: str
     ) -> tuple[int, str]:
-        return (200, "ok") if self._serves(container_id, purpose) else (500, "the simulator was told to fail")
+        port = urlsplit(url).port or 80
+        return (
+            (200, "ok") if self._serves(container_id, purpose, port) else (500, "the server says that it is not well")
+        )
 
     async def tcp_connect(self, container_id: str, host: str, port: int, timeout: float, purpose: str) -> None:
-        if not self._serves(container_id, purpose):
+        if not self._serves(container_id, purpose, port):
             raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
 
     async def grpc_health(
         self, container_id: str, host: str, port: int, service: str, timeout: float, purpose: str
     ) -> bool:
-        return self._serves(container_id, purpose)
+        return self._serves(container_id, purpose, port)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         while True:

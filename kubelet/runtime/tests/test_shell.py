@@ -62,6 +62,15 @@ def test_output_and_expansion() -> None:
     assert run("echo ${X:-none}")[2] == "none\n"
 
 
+def test_pipes_and_everyday_tools() -> None:
+    count = "f=/tmp/f; count=$(echo 'hello' >> $f ; wc -l $f | awk {'print $1'}); exit $count"
+    assert run(count)[1] == 1
+    assert run("printf 'a\nb\nc\n' | grep -v b | wc -l")[2] == "2\n"
+    assert run("env | grep COLOUR", COLOUR="red")[2] == "COLOUR=red\n"
+    assert run("echo x | grep -q y && exit 1; exit 0")[1] == 0
+    assert run("test $(id -u) -eq 0")[1] == 0
+
+
 def test_a_hostile_script_neither_hangs_nor_fails_the_node() -> None:
     for script in ("case x in x) ;; esac", "cat <<EOF\nEOF", "'", "$((", "f() { f; }; f", "echo $((9**9**9))", ";;;;"):
         run(script, limit=10)
