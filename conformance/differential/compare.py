@@ -48,12 +48,28 @@ def masked(rules: Rules, value: Any, path: str = "") -> Any:
     if isinstance(value, dict):
         return {_text(rules, k): masked(rules, v, f"{path}.{k}") for k, v in value.items()}
     if isinstance(value, list):
-        return [masked(rules, item, f"{path}[]") for item in value]
+        items = _without_time_order(value) if path.endswith(".managedFields") else value
+        return [masked(rules, item, f"{path}[]") for item in items]
     if isinstance(value, str | int) and not isinstance(value, bool):
         for mask in rules.masks:
             if mask.path.search(path) and mask.value.fullmatch(str(value)):
                 return mask.name
     return _text(rules, value) if isinstance(value, str) else value
+
+
+_BY_TIME = ("operation", "time", "manager", "apiVersion", "subresource")
+
+
+def _without_time_order(entries: list[Any]) -> list[Any]:
+    """managedFields stand in the order of their times, which two runs do not share: where they rightly do, by names."""
+    if not all(isinstance(entry, dict) for entry in entries):
+        return entries
+
+    def ordered(*fields: str) -> list[Any]:
+        return sorted(entries, key=lambda entry: [str(entry.get(field) or "") for field in fields])
+
+    in_order = entries == ordered(*_BY_TIME)  # upstream managedfields/managedfields.go sortEncodedManagedFields
+    return ordered(*(field for field in _BY_TIME if field != "time")) if in_order else entries
 
 
 def _text(rules: Rules, value: str) -> str:

@@ -32,6 +32,19 @@ def test_a_volatile_field_of_another_form_is_a_difference() -> None:
     assert len(compare(RULES, left, right)) == 1
 
 
+def test_managers_in_the_order_of_their_times_agree_whatever_the_second() -> None:
+    def entries(*written: tuple[str, int]) -> dict[str, object]:
+        made = [
+            {"manager": manager, "operation": "Update", "apiVersion": "v1", "time": f"2026-01-01T00:00:0{second}Z"}
+            for manager, second in written
+        ]
+        return answer({"metadata": {"managedFields": made}})
+
+    same_second, next_second = entries(("a", 1), ("b", 1)), entries(("b", 1), ("a", 2))
+    assert compare(RULES, same_second, next_second) == []
+    assert compare(RULES, same_second, entries(("b", 1), ("a", 1))) != []
+
+
 def test_status_numbers_and_types_count() -> None:
     assert compare(RULES, answer({"a": 1}), answer({"a": True})) == [".body.a: True (real: 1)"]
     assert compare(RULES, answer({}, 200), answer({}, 201)) == [".status: 201 (real: 200)"]
