@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -247,17 +247,25 @@ def _convert(write: Write, obj: Object, api_version: str) -> Object:
 # Patches and options
 
 
-def parse_patch(data: bytes, prefix: str = "") -> tuple[Any, list[str]]:
-    """A JSON patch document, and its duplicate fields; 400 for what is no JSON. `prefix` goes before Go's words."""
+class PatchDocument(NamedTuple):
+    """A parsed patch, its duplicate fields, and what Go says of a number in it that is too large."""
+
+    value: Any
+    duplicates: list[str]
+    fault: str = ""
+
+
+def parse_patch(data: bytes) -> PatchDocument:
+    """400 for what is no JSON."""
+    fault = ""
     try:
-        value = json.loads(data)
-    except json.NumberFault as e:
-        raise bad_request(f"{prefix}{e}") from e
-    except json.SyntaxFault as e:
-        raise bad_request("invalid JSON patch") from e
-    if json.has_duplicates(data, value):
-        return value, _duplicates(data)
-    return value, []
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            value, fault = json.loads(data), json.number_fault(data)
+        except json.SyntaxFault as e:
+            raise bad_request("invalid JSON patch") from e
+    return PatchDocument(value, _duplicates(data) if json.has_duplicates(data, value) else [], fault)
 
 
 def _duplicates(data: bytes) -> list[str]:

@@ -89,13 +89,14 @@ def _maker(write: Write, patch_type: str, data: bytes) -> Maker:
     if patch_type == APPLY:
         return _apply_maker(write, data)
     apply = {JSON: _json_patched, MERGE: _merged, STRATEGIC: _strategically_merged}[patch_type]
-    prefix = "error decoding patch: " if patch_type == MERGE else ""
-    pending = [bodies.parse_patch(data, prefix)]
+    pending = [bodies.parse_patch(data)]
 
     def make(old: Object | None) -> Object:
         if old is None:
             raise not_found(write.scope.resource.group_resource, write.name)
-        parsed, strict = pending.pop() if pending else bodies.parse_patch(data)
+        parsed, strict, fault = pending.pop() if pending else bodies.parse_patch(data)
+        if fault and patch_type != JSON:
+            raise bad_request(f"error decoding patch: {fault}" if patch_type == MERGE else fault)
         patched = apply(write, old, parsed, strict, data)
         obj = bodies.to_hub(write, patched)
         write.own(old, obj)
