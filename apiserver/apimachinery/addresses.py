@@ -60,6 +60,10 @@ def is_mapped(text: str) -> bool:
     return isinstance(address, IPv6Address) and address.ipv4_mapped is not None
 
 
+def is_ipv4(text: str) -> bool:
+    return isinstance(parse_sloppy(text), IPv4Address)
+
+
 class Cidr(NamedTuple):
     """An address with its network, as Go's ParseCIDR gives them."""
 
@@ -128,6 +132,25 @@ def cidr_errors(text: str, path: str) -> Iterator[FieldError]:
     canonical = str(ip_network(text, strict=False))
     if text != canonical:
         yield invalid(path, text, f"must be in canonical form ({go_value(canonical)})")
+
+
+_LOCAL_MULTICAST: dict[int, Network] = {4: IPv4Network("224.0.0.0/24"), 6: IPv6Network("ff02::/16")}
+
+
+def endpoint_ip_errors(text: str, path: str) -> Iterator[FieldError]:
+    """An address traffic may be sent to (upstream core/validation ValidateEndpointIP)."""
+    address = parse_sloppy(text)
+    if address is None:
+        yield invalid(path, text, "must be a valid IP address")
+        return
+    if address.is_unspecified:
+        yield invalid(path, text, f"may not be unspecified ({text})")
+    if address.is_loopback:
+        yield invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        yield invalid(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if address in _LOCAL_MULTICAST[address.version]:
+        yield invalid(path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
 
 
 def ip_warnings(path: str, text: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import endpoint_ip_errors, ip_errors, ip_warnings
 from apiserver.apimachinery import formats
+from apiserver.apimachinery.addresses import endpoint_ip_errors, ip_warnings, legacy_ip_errors
 from apiserver.apimachinery.errors import FieldError, invalid, not_supported, required
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
@@ -49,7 +49,7 @@ class EndpointsStrategy(KindStrategy):
         for i, subset in enumerate(obj.get("subsets") or ()):
             for kind in ("addresses", "notReadyAddresses"):
                 for j, address in enumerate(subset.get(kind) or ()):
-                    yield from ip_warnings(address.get("ip") or "", f"subsets[{i}].{kind}[{j}].ip")
+                    yield from ip_warnings(f"subsets[{i}].{kind}[{j}].ip", address.get("ip") or "")
 
     def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[str]:
         return self.warnings_on_create(ctx, obj)
@@ -68,7 +68,7 @@ def _subset_errors(subset: Object, path: str) -> Iterator[FieldError]:
 
 def _address_errors(address: Object, path: str) -> Iterator[FieldError]:
     ip, hostname, node = address.get("ip") or "", address.get("hostname"), address.get("nodeName")
-    yield from ip_errors(ip, f"{path}.ip")
+    yield from legacy_ip_errors(ip, f"{path}.ip")
     if hostname:
         for message in formats.dns1123_label(hostname):
             yield invalid(f"{path}.hostname", hostname, message)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import cidr_errors, parse_cidr
 from apiserver.api.validation.resources import quantity_value_errors
 from apiserver.apimachinery import formats, quantity
+from apiserver.apimachinery.addresses import legacy_cidr_errors, parse_cidr_sloppy
 from apiserver.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, not_supported, required
 from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get, labels_of
@@ -63,7 +63,7 @@ class NodeStrategy(KindStrategy):
         yield from _resources_errors(obj)
         cidrs = spec.get("podCIDRs") or []
         for i, cidr in enumerate(cidrs):
-            yield from cidr_errors(cidr, f"spec.podCIDRs[{i}]")
+            yield from legacy_cidr_errors(cidr, f"spec.podCIDRs[{i}]")
         if len(cidrs) > 1 and (len(cidrs) > 2 or len({_family(cidr) for cidr in cidrs}) < 2):
             yield invalid("spec.podCIDRs", cidrs, "may specify no more than one CIDR for each IP family")
 
@@ -98,8 +98,8 @@ def _sync_pod_cidrs(spec: Object) -> None:
 
 
 def _family(cidr: str) -> int:
-    network = parse_cidr(cidr)
-    return 0 if network is None else network.version
+    parsed = parse_cidr_sloppy(cidr)
+    return 0 if parsed is None else parsed.network.version
 
 
 def update_errors(obj: Object, old: Object) -> Iterator[FieldError]:

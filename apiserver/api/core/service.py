@@ -9,8 +9,8 @@ from apiserver.api.columns import AGE, NAME
 from apiserver.api.core import service_facts as facts
 from apiserver.api.core.service_validation import change_errors, service_errors
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import ip_errors
 from apiserver.apimachinery import formats
+from apiserver.apimachinery.addresses import legacy_ip_errors
 from apiserver.apimachinery.errors import FieldError, field_forbidden
 from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get
@@ -94,7 +94,7 @@ class ServiceStatusStrategy(KindStatusStrategy):
             return
         for i, point in enumerate(ingress):
             if point.get("ip"):
-                yield from ip_errors(point["ip"], f"status.loadBalancer.ingress[{i}].ip")
+                yield from legacy_ip_errors(point["ip"], f"status.loadBalancer.ingress[{i}].ip")
 
 
 def _default_balancer(obj: Object, spec: Object) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from apiserver.api.core import service_facts as facts
-from apiserver.api.validation.addresses import cidr_errors, endpoint_ip_errors, ip_errors, is_ipv4
 from apiserver.apimachinery import formats
+from apiserver.apimachinery.addresses import endpoint_ip_errors, is_ipv4, legacy_cidr_errors, legacy_ip_errors
 from apiserver.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, not_supported, required
 from apiserver.apimachinery.object_meta import labels_errors
 from apiserver.apimachinery.objects import Object, get
@@ -38,7 +38,7 @@ def service_errors(service: Object, old: Object | None) -> Iterator[FieldError]:
     yield from _affinity_errors(spec)
     yield from cluster_ip_errors(service, old)
     for i, ip in enumerate(spec.get("externalIPs") or ()):
-        found = list(ip_errors(ip, f"spec.externalIPs[{i}]"))
+        found = list(legacy_ip_errors(ip, f"spec.externalIPs[{i}]"))
         yield from found or endpoint_ip_errors(ip, f"spec.externalIPs[{i}]")
     if not kind:
         yield required("spec.type")
@@ -136,7 +136,7 @@ def cluster_ip_errors(service: Object, old: Object | None) -> Iterator[FieldErro
             if len(ips) > 1:
                 found = [invalid("spec.clusterIPs", ips, "'None' must be the first and only value")]
         elif value not in known:
-            found = list(ip_errors(value, f"spec.clusterIPs[{i}]"))
+            found = list(legacy_ip_errors(value, f"spec.clusterIPs[{i}]"))
         bad = bad or bool(found)
         yield from found
     if len(ips) > 2:
@@ -198,7 +198,7 @@ def _balancer_errors(service: Object, spec: Object, kind: str) -> Iterator[Field
     if ranges and kind != "LoadBalancer":
         yield field_forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'")
     for i, value in enumerate(ranges):
-        yield from cidr_errors(value.strip(), f"spec.LoadBalancerSourceRanges[{i}]")
+        yield from legacy_cidr_errors(value.strip(), f"spec.LoadBalancerSourceRanges[{i}]")
     allocate = spec.get("allocateLoadBalancerNodePorts")
     if kind == "LoadBalancer" and allocate is None:
         yield required("spec.allocateLoadBalancerNodePorts")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import canonical_ip_errors, endpoint_ip_errors, ip_errors, ip_warnings, is_ipv4
 from apiserver.apimachinery import formats
+from apiserver.apimachinery.addresses import endpoint_ip_errors, ip_errors, ip_warnings, is_ipv4, legacy_ip_errors
 from apiserver.apimachinery.errors import FieldError, duplicate, invalid, not_supported, required, too_many
 from apiserver.apimachinery.object_meta import immutable, labels_errors
 from apiserver.apimachinery.objects import Object, labels_of
@@ -108,7 +108,7 @@ def _ip_warnings(obj: Object) -> Iterator[str]:
         return
     for i, endpoint in enumerate(obj.get("endpoints") or ()):
         for j, address in enumerate(endpoint.get("addresses") or ()):
-            yield from ip_warnings(address, f"endpoints[{i}].addresses[{j}]")
+            yield from ip_warnings(f"endpoints[{i}].addresses[{j}]", address)
 
 
 def _ports_errors(ports: Iterable[Object]) -> Iterator[FieldError]:
@@ -170,7 +170,7 @@ def _endpoint_errors(endpoint: Object, kind: str, path: str) -> Iterator[FieldEr
 def _address_errors(address: str, kind: str, path: str, index: int) -> Iterator[FieldError]:
     here = f"{path}[{index}]"
     if kind in ("IPv4", "IPv6"):
-        found = list(ip_errors(address, here) if kind == "IPv4" else canonical_ip_errors(address, here))
+        found = list(legacy_ip_errors(address, here) if kind == "IPv4" else ip_errors(address, here))
         yield from found
         if not found:
             if is_ipv4(address) != (kind == "IPv4"):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from apiserver.api.columns import NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import canonical_ip_errors
 from apiserver.apimachinery import formats
+from apiserver.apimachinery.addresses import ip_errors
 from apiserver.apimachinery.errors import FieldError, invalid, required
 from apiserver.apimachinery.object_meta import immutable
 from apiserver.apimachinery.objects import Object, get
@@ -29,7 +29,7 @@ class IPAddressStrategy(KindStrategy):
         return prefix
 
     def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
-        return [_VALUE.sub("", error.text) for error in canonical_ip_errors(name, "")]
+        return [_VALUE.sub("", error.text) for error in ip_errors(name, "")]
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         parent = get(obj, "spec", "parentRef")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
-from apiserver.api.validation.addresses import canonical_cidr_errors, parse_cidr
+from apiserver.apimachinery.addresses import cidr_errors, parse_cidr_sloppy
 from apiserver.apimachinery.errors import FieldError, invalid, required
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
@@ -35,7 +34,7 @@ class ServiceCIDRStrategy(KindStrategy):
             yield invalid("spec.cidrs", obj.get("spec"), "may only hold up to 2 values")
         else:
             for i, cidr in enumerate(cidrs):
-                yield from canonical_cidr_errors(cidr, f"spec.cidrs[{i}]")
+                yield from cidr_errors(cidr, f"spec.cidrs[{i}]")
             if len(cidrs) == 2 and _same_family(*cidrs):
                 detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
                 yield invalid("spec.cidrs", cidrs, detail)
@@ -54,11 +53,8 @@ class ServiceCIDRStrategy(KindStrategy):
 
 
 def _same_family(left: str, right: str) -> bool:
-    networks = [parse_cidr(left), parse_cidr(right)]
-    kinds = {
-        type(network) for network in networks if isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network)
-    }
-    return None not in networks and len(kinds) == 1
+    one, other = parse_cidr_sloppy(left), parse_cidr_sloppy(right)
+    return one is not None and other is not None and one.network.version == other.network.version
 
 
 STRATEGY = ServiceCIDRStrategy()
