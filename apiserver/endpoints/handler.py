@@ -99,7 +99,7 @@ class RequestPath:
                 if isinstance(response, StreamResponse):
                     self._metrics.counted(request, info, response)
                 return response
-            with self._deadlines.limit(timeout_of(request)):
+            with self._deadlines.limit(timeout_of(request, self._deadlines.longest)):
                 return await self._serve(request, info)
         except StatusError as e:
             return _error_response(request, e)

@@ -67,6 +67,11 @@ def check(resources: Iterable[Resource], given: dict[str, str]) -> None:
         raise UsageError(f"unknown api groups {','.join(sorted(set(unknown)))}")
 
 
+def with_ttl(resource: Resource, seconds: float) -> Resource:
+    """The resource, what it says to live for some time (events) living for --event-ttl."""
+    return resource if resource.ttl is None else replace(resource, ttl=lambda obj: seconds)
+
+
 def _value(key: str, value: str) -> bool:
     try:
         return not value or flags.boolean(value)

@@ -38,7 +38,7 @@ from apiserver.server.documents import install_documents, install_health
 from apiserver.server.listers import CachedListers
 from apiserver.server.measures import MeasuredStorage, add_server_gauges
 from apiserver.server.options import Options
-from apiserver.server.runtime_config import enabled
+from apiserver.server.runtime_config import enabled, with_ttl
 from apiserver.server.security import Security, build_security
 from apiserver.server.stores import Stores
 from apiserver.server.verbs import VerbMaker
@@ -88,12 +88,12 @@ class APIServer:
         self.security = self._build_security()
         self._wire_dependencies(self.security)
         for resource in enabled(resources(), self.options.runtime_config):
-            self.installer.install(resource)
+            self.installer.install(with_ttl(resource, self.options.event_ttl))
         install_documents(self)
         hooks = {hook.name: self.health.hook(hook.name) for hook in HOOKS}
         self.health.add("shutdown", self._is_not_stopping, ("readyz",))
         install_health(self.paths, self.health)
-        self._deadlines = Deadlines(loop)
+        self._deadlines = Deadlines(loop, self.options.request_timeout)
         self._handler = RequestPath(
             clock=self.clock,
             rand=self.rand,

@@ -1,4 +1,5 @@
-"""Requests have an end: 60 s, or the shorter `?timeout=` the client asks for (upstream WithRequestDeadline, WithTimeout).
+"""Requests have an end: --request-timeout, or the shorter `?timeout=` the client asks for (upstream WithRequestDeadline,
+WithTimeout).
 
 One timer serves all requests in flight: a request costs two dict operations, no timer and no task of its own.
 """
@@ -13,7 +14,7 @@ from apiserver.apimachinery.errors import bad_request
 from apiserver.apimachinery.http import Request, Response
 from apiserver.endpoints.responses import TEXT
 
-REQUEST_TIMEOUT = 60.0
+REQUEST_TIMEOUT = 60.0  # upstream's --request-timeout
 SWEEP = 1.0  # how late a request of the common timeout may be noticed
 
 # Upstream's timeout handler writes the bare Status, without kind, as text.
@@ -31,15 +32,15 @@ def timeout_response() -> Response:
     return Response(504, _BODY, TEXT)
 
 
-def timeout_of(request: Request) -> float:
+def timeout_of(request: Request, longest: float = REQUEST_TIMEOUT) -> float:
     """The seconds this request may take; raises the 400 for a `timeout` that is no duration."""
     if not request.raw_query or "timeout" not in request.query or not (asked := request.query["timeout"]):
-        return REQUEST_TIMEOUT
+        return longest
     try:
         seconds = parse_go(asked)
     except ValueError as e:
         raise bad_request(f"invalid timeout specified in the request URL - {e}") from None
-    return seconds if 0 < seconds < REQUEST_TIMEOUT else REQUEST_TIMEOUT
+    return seconds if 0 < seconds < longest else longest
 
 
 class _Flight:
@@ -65,10 +66,11 @@ class _Flight:
 
 
 class Deadlines:
-    """The requests in flight that have a deadline."""
+    """The requests in flight that have a deadline, `longest` seconds at most."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, longest: float = REQUEST_TIMEOUT) -> None:
         self._loop = loop
+        self.longest = longest
         self._flights: dict[_Flight, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -79,14 +81,14 @@ class Deadlines:
         """A context manager for what the current task does next; raises RequestTimeoutError out of it."""
         task = asyncio.current_task()
         assert task is not None
-        if seconds < REQUEST_TIMEOUT:
+        if seconds < self.longest:
             self._loop.call_later(seconds, self._sweep)
         return _Flight(self, self._loop.time() + seconds, task)
 
     def add(self, flight: _Flight) -> None:
         self._flights[flight] = None
         if self._timer is None:
-            self._timer = self._loop.call_later(REQUEST_TIMEOUT, self._tick)
+            self._timer = self._loop.call_later(self.longest, self._tick)
 
     def remove(self, flight: _Flight) -> None:
         self._flights.pop(flight, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.gvk import GroupResource
+from apiserver.apimachinery.http import Request, Response
 from apiserver.server.tests.worlds import World, world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,3 +105,26 @@ def test_nothing_is_left_running_when_a_server_has_stopped() -> None:
         return [task.get_name() for task in asyncio.all_tasks() - before]
 
     assert run_virtual(main()) == []
+
+
+def test_events_live_for_event_ttl_and_requests_for_request_timeout() -> None:
+    async def main() -> None:
+        async with world(options={"event_ttl": 100.0, "request_timeout": 5.0}) as w:
+            reference = {"kind": "Pod", "namespace": "default", "name": "p"}
+            event = {"metadata": {"name": "e"}, "involvedObject": reference, "reason": "R"}
+            assert (await w.ask("POST", "/api/v1/namespaces/default/events", event))[0] == 201
+            await asyncio.sleep(95)
+            assert (await w.ask("GET", "/api/v1/namespaces/default/events/e"))[0] == 200
+            await asyncio.sleep(10)
+            assert (await w.ask("GET", "/api/v1/namespaces/default/events/e"))[0] == 404
+
+            async def slow(request: Request) -> Response:
+                await asyncio.sleep(1000)
+                return Response(200, b"", "text/plain")
+
+            w.server.paths.handle("/slow", slow)
+            begun = asyncio.get_running_loop().time()
+            assert (await w.send("GET", "/slow?timeout=30s")).status == 504
+            assert 5 <= asyncio.get_running_loop().time() - begun <= 6
+
+    run_virtual(main())
