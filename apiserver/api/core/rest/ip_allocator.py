@@ -65,6 +65,8 @@ class IPAllocator:
         address = ipaddress.ip_address(text)
         if not any(_usable(network, address) for network in self.networks()):
             raise AllocationError(NOT_IN_RANGE)
+        if ctx.dry_run:
+            return str(address)  # not even whether it is taken is looked at, as upstream
         if not await self._claim(ctx, service, str(address)):
             raise AllocationError(ALLOCATED)
         return str(address)
@@ -100,8 +102,6 @@ class IPAllocator:
         """Create the address's object; False when it is there already."""
         if self._dependencies.listers(IP_ADDRESSES).get("", text) is not None:
             return False
-        if ctx.dry_run:
-            return True
         meta = service["metadata"]
         address = ipaddress.ip_address(text)
         labels = {

@@ -73,8 +73,10 @@ class PortAllocator:
         return orjson.dumps(made)
 
     async def take(self, port: int, *, dry_run: bool) -> int:
-        """Allocate a given port. Raises AllocationError."""
+        """Allocate a given port. Raises AllocationError. A dry run only sees to it that nobody has it."""
         if not self._first <= port <= self._last:
+            if dry_run:
+                return port
             raise AllocationError(
                 f"provided port is not in the valid range. The range of valid ports is {self._first}-{self._last}"
             )
@@ -87,7 +89,7 @@ class PortAllocator:
 
         return await self._change(change, dry_run=dry_run)
 
-    async def take_any(self, *, dry_run: bool) -> int:
+    async def take_any(self) -> int:
         """Allocate a free port at random, from the upper band first. Raises AllocationError when all are taken."""
 
         def change(bits: int) -> tuple[int, int]:
@@ -100,7 +102,7 @@ class PortAllocator:
                     return bits | 1 << chosen, self._first + chosen
             raise AllocationError(FULL)
 
-        return await self._change(change, dry_run=dry_run)
+        return await self._change(change, dry_run=False)
 
     async def release(self, ports: Iterable[int], *, dry_run: bool) -> None:
         mask = sum(1 << (port - self._first) for port in set(ports) if self._first <= port <= self._last)

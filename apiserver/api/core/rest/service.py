@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from apiserver.api.core import service_facts as facts
-from apiserver.api.core.rest.ip_allocator import AllocationError, IPAllocator
+from apiserver.api.core.rest.ip_allocator import FULL, AllocationError, IPAllocator
 from apiserver.api.core.rest.port_allocator import PortAllocator
 from apiserver.api.core.service import carry_over, sync_cluster_ips
-from apiserver.api.core.service_validation import cluster_ip_errors
-from apiserver.apimachinery.errors import FieldError, invalid, invalid_object
+from apiserver.api.core.service_families import choose_families
+from apiserver.apimachinery.errors import FieldError, go_quote, internal_error, invalid, invalid_object
 from apiserver.apimachinery.gvk import GroupKind
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.dependencies import Dependencies
 
+DRY_PORT = 32768  # a dry run makes node ports up, from here (upstream portallocator/operation.go)
 KIND = GroupKind("", "Service")
 Finish = Callable[[bool], Awaitable[None]]
 
@@ -60,7 +61,8 @@ class ServiceHooks:
         took_ips: list[str] = []
         took_ports: list[int] = []
         try:
-            self._choose_families(obj, old)
+            if errors := choose_families(obj, old, self.ips.families()):
+                raise _Refused(*errors)
             await self._take_ips(ctx, obj, old, took_ips)
             await self._take_ports(ctx, obj, old, took_ports)
         except _Refused as refused:
@@ -86,36 +88,6 @@ class ServiceHooks:
             await self.ips.release(ctx, ip)
         if ports:
             await self.ports.release(ports, dry_run=ctx.dry_run)
-
-    # IP families
-
-    def _choose_families(self, obj: Object, old: Object | None) -> None:
-        """Fill in ipFamilyPolicy and ipFamilies from what the cluster offers (upstream initIPFamilyFields)."""
-        if not facts.needs_cluster_ip(obj):
-            return
-        spec, offered = obj["spec"], self.ips.families()
-        found = list(cluster_ip_errors(obj, old))
-        if found:
-            raise _Refused(*found)
-        policy, wanted = spec.get("ipFamilyPolicy"), list(spec.get("ipFamilies") or [])
-        for i, family in enumerate(wanted):
-            if family not in offered and not (facts.is_headless(obj) and not spec.get("selector")):
-                raise _Refused(invalid(f"spec.ipFamilies[{i}]", family, "not configured on this cluster"))
-        for ip in facts.held_ips(obj)[len(wanted) :]:
-            wanted.append("IPv6" if ":" in ip else "IPv4")
-        selectorless = facts.is_headless(obj) and not spec.get("selector")
-        if policy is None:
-            policy = "RequireDualStack" if selectorless and len(wanted) != 1 else "SingleStack"
-            if len(wanted) == 2:
-                policy = "RequireDualStack"
-        if policy == "RequireDualStack" and len(offered) < 2 and not selectorless:
-            detail = "this cluster is not configured for dual-stack services"
-            raise _Refused(invalid("spec.ipFamilyPolicy", policy, detail))
-        if not wanted:
-            wanted = [offered[0]]
-        if len(wanted) == 1 and (policy == "RequireDualStack" or (policy == "PreferDualStack" and len(offered) == 2)):
-            wanted.append("IPv6" if wanted[0] == "IPv4" else "IPv4")
-        spec["ipFamilyPolicy"], spec["ipFamilies"] = policy, wanted
 
     # Cluster IPs
 
@@ -143,8 +115,10 @@ class ServiceHooks:
                 return await self.ips.take(ctx, obj, given)
             return await self.ips.take_any(ctx, obj, family)
         except AllocationError as error:
-            what = f"failed to allocate IP {given}: {error}" if given else f"failed to allocate a serviceIP: {error}"
-            raise _Refused(invalid("spec.clusterIPs", [given], what)) from error
+            if str(error) == FULL:
+                name = go_quote(obj["metadata"]["name"])
+                raise internal_error(f"failed to allocate a serviceIP for Service {name}: {error}") from error
+            raise _Refused(invalid("spec.clusterIPs", [given], f"failed to allocate IP {given}: {error}")) from error
 
     # Node ports
 
@@ -165,7 +139,7 @@ class ServiceHooks:
                 took.append(await self._take_port(ctx, given, f"spec.ports[{i}].nodePort"))
             elif not given and facts.needs_node_port(obj):
                 given = port["nodePort"] = (
-                    shared[0] if shared else await self._any_port(ctx, f"spec.ports[{i}].nodePort")
+                    shared[0] if shared else await self._any_port(ctx, f"spec.ports[{i}].nodePort", took)
                 )
                 if not shared:
                     took.append(given)
@@ -178,7 +152,7 @@ class ServiceHooks:
         if given:
             took.append(await self._take_port(ctx, given, "spec.healthCheckNodePort"))
         else:
-            spec["healthCheckNodePort"] = await self._any_port(ctx, "spec.healthCheckNodePort")
+            spec["healthCheckNodePort"] = await self._any_port(ctx, "spec.healthCheckNodePort", took)
             took.append(spec["healthCheckNodePort"])
 
     async def _take_port(self, ctx: Context, port: int, path: str) -> int:
@@ -187,8 +161,10 @@ class ServiceHooks:
         except AllocationError as error:
             raise _Refused(invalid(path, port, str(error))) from error
 
-    async def _any_port(self, ctx: Context, path: str) -> int:
+    async def _any_port(self, ctx: Context, path: str, took: list[int]) -> int:
+        if ctx.dry_run:
+            return max(took, default=DRY_PORT) + 1
         try:
-            return await self.ports.take_any(dry_run=ctx.dry_run)
+            return await self.ports.take_any()
         except AllocationError as error:
             raise _Refused(invalid(path, 0, f"failed to allocate a nodePort: {error}")) from error
