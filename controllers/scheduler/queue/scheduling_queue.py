@@ -49,9 +49,11 @@ class PluginHint(NamedTuple):
 class QueueProfile(Protocol):
     """What the queue needs of a profile."""
 
-    hints: tuple[PluginHint, ...]
+    @property
+    def hints(self) -> tuple[PluginHint, ...]: ...
 
-    def order(self, queued: QueuedPod) -> Any: ...
+    @property
+    def order(self) -> Callable[[QueuedPod], Any]: ...
 
     def pre_enqueue(self, pod: PodInfo, first: str) -> Status | None: ...
 
