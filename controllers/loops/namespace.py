@@ -6,7 +6,6 @@ conditions, and the `kubernetes` finalizer goes when nothing is left.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +16,16 @@ from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.gvk import GroupVersionResource
 from apiserver.apimachinery.objects import Object
 from apiserver.client.discovery import DiscoveryIncomplete, ServedResource, served_resources
+from apiserver.client.informer import Handler
+from apiserver.client.workqueue import RateLimiter
 from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request, Result
 from controllers.framework.kinds import NAMESPACES, PODS
 from controllers.framework.manager import Loop
 
 FINALIZER = "kubernetes"
+GRACE = 5.0  # seconds for other API servers to see the deletion, and for late creations to be seen
+MAX_BACKOFF = 60.0  # seconds; upstream nsControllerRateLimiter: a namespace's deletion is tried once a minute at least
 FINALIZER_ESTIMATE = 15  # seconds a finalizer is given before the next look
 WORKERS = 10
 
@@ -61,11 +64,11 @@ class Findings:
             told = ", ".join(sorted(self.failures))
             message = f"Failed to delete all resource types, {len(self.failures)} remaining: {told}"
             found["NamespaceDeletionContentFailure"] = ("ContentDeletionFailed", message)
-        if self.remaining:
+        if self.remaining and PODS not in self.remaining:  # of pods nothing is told: nothing else was looked at yet
             each = sorted(f"{r.resource}.{r.group} has {n} resource instances" for r, n in self.remaining.items())
             message = f"Some resources are remaining: {', '.join(each)}"
             found["NamespaceContentRemaining"] = ("SomeResourcesRemain", message)
-        if self.finalizers:
+        if self.finalizers and PODS not in self.remaining:
             each = sorted(f"{name} in {n} resource instances" for name, n in self.finalizers.items())
             message = f"Some content in the namespace has finalizers remaining: {', '.join(each)}"
             found["NamespaceFinalizersRemaining"] = ("SomeFinalizersRemain", message)
@@ -120,7 +123,7 @@ class Namespaces:
         if findings.failures or findings.discovery:
             raise StatusError(500, "", "; ".join([*findings.failures, findings.discovery]))
         if findings.remaining:
-            return Result(after=math.ceil(max(findings.estimate, 1) / 2) + 1)
+            return Result(after=findings.estimate // 2 + 1)
         await self._finalize(namespace)
         return None
 
@@ -129,7 +132,8 @@ class Namespaces:
         try:
             served = await served_resources(self.context.client)
         except DiscoveryIncomplete as error:
-            served, findings.discovery = error.resources, str(error)
+            served, failing = error.resources, str(error).count(": stale GroupVersion")
+            findings.discovery = f"Discovery failed for some groups, {failing} failing: {error}"
         wanted = [resource for resource in served if resource.namespaced and "delete" in resource.verbs]
         pods = [resource for resource in wanted if resource.gvr == PODS]
         for resource in pods:
@@ -157,7 +161,7 @@ class Namespaces:
             items = (await client.list(name, metadata_only=True)).get("items") or []
         except StatusError as error:
             if error.code not in (404, 405):
-                findings.failures.append(error.message)
+                findings.failures.append(_failure(resource.gvr, name, error.message))
             return
         if not items:
             return
@@ -167,7 +171,8 @@ class Namespaces:
         if not estimate and not held:
             gvr = resource.gvr
             what = f"{gvr.group}/{gvr.version}, Resource={gvr.resource}"
-            findings.failures.append(f"unexpected items still remain in namespace: {name} for gvr: {what}")
+            message = f"unexpected items still remain in namespace: {name} for gvr: {what}"
+            findings.failures.append(_failure(gvr, name, message))
         findings.estimate = max(findings.estimate, estimate or (FINALIZER_ESTIMATE if held else 0))
 
     async def _grace_left(self, namespace: Object) -> int:
@@ -199,7 +204,19 @@ class Namespaces:
                 raise
 
 
+def _failure(gvr: GroupVersionResource, namespace: str, message: str) -> str:
+    return f"failed to delete pods for namespace: {namespace}, err: {message}" if gvr == PODS else message
+
+
 def build(context: Context) -> Loop:
-    controller = Controller("namespace-controller", Namespaces(context), workers=WORKERS)
-    controller.watch(context.informer(NAMESPACES))
+    limiter = RateLimiter[Request](maximum=MAX_BACKOFF)
+    controller = Controller("namespace-controller", Namespaces(context), workers=WORKERS, rate_limiter=limiter)
+
+    def seen(namespace: Object) -> None:
+        if namespace["metadata"].get("deletionTimestamp"):
+            controller.queue.add_after(Request("", namespace["metadata"]["name"]), GRACE)
+
+    informer = context.informer(NAMESPACES)
+    informer.add_handler(Handler(added=seen, updated=lambda old, new: seen(new)))
+    controller.needs(informer)
     return controller
