@@ -165,7 +165,7 @@ class Kubelet:
         if not facts.is_mirror(pod):
             self._add(pod)
         elif (static := self.static.mirrored_by(pod)) is not None:
-            self.statuses.reconcile(facts.uid_of(static))
+            self.statuses.show(facts.uid_of(static))
 
     def pod_updated(self, old: Object, pod: Object) -> None:
         """A new spec or a deletion is work; a status that came back is not, unless a readiness gate turned."""
@@ -174,6 +174,8 @@ class Kubelet:
                 self._look(facts.uid_of(static))
             return
         uid = facts.uid_of(pod)
+        if old.get("status") != pod.get("status"):  # not by us: what we wrote is known already
+            self.statuses.reconcile(uid)
         if self.workers.state(uid) is None:
             return  # it was rejected
         if not needs_work(old, pod) and not conditions.gates_changed(pod):

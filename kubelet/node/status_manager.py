@@ -121,11 +121,15 @@ class StatusManager:
         if timer := self._retries.pop(uid, None):
             timer.cancel()
 
-    def reconcile(self, uid: str) -> None:
-        """Show the status again if the API shows another one."""
-        entry, pod = self._entries.get(uid), self._pods.api_pod(uid)
-        if entry is not None and pod is not None and entry.sent == entry.version:
+    def show(self, uid: str) -> None:
+        """There is a pod now to show the status on."""
+        if uid in self._entries:
             self._mark(uid)
+
+    def reconcile(self, uid: str) -> None:
+        """Somebody else has written the pod's status: show what is true again, in a while (upstream syncBatch)."""
+        if uid in self._entries and uid not in self._retries:
+            self._retries[uid] = asyncio.get_running_loop().call_later(RETRY, self._retry, uid)
 
     # Writing
 

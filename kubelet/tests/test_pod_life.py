@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.objects import Object
 from kubelet.tests.worlds import container, node_world, pod_of
@@ -93,5 +95,45 @@ def test_what_ends_well_succeeds_and_what_does_not_fails() -> None:
             assert conditions(bad)["Ready"] == "False"
             good = await nodes.wait_phase("Succeeded", "good", timeout=5)
             assert good["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+
+    run_virtual(main())
+
+
+def test_a_status_that_others_spoil_is_put_right() -> None:
+    async def main() -> None:
+        async with node_world() as nodes:
+            await nodes.create(pod_of())
+            before = await nodes.wait_phase("Running", timeout=5)
+            await asyncio.sleep(1)
+            body = {"status": {"podIP": "1.2.3.4", "conditions": [{"type": "Ready", "status": "False"}]}}
+            target = "/api/v1/namespaces/default/pods/p/status"
+            await nodes.ask("PATCH", target, body, Content_Type="application/strategic-merge-patch+json")
+            assert conditions((await nodes.pod()) or {})["Ready"] == "False"
+            pod = await nodes.wait(lambda pod: conditions(pod or {})["Ready"] == "True", timeout=15)
+            assert pod["status"]["podIP"] == before["status"]["podIP"]
+
+    run_virtual(main())
+
+
+def test_an_ephemeral_container_is_started_once() -> None:
+    async def main() -> None:
+        async with node_world() as nodes:
+            await nodes.create(pod_of())
+            await nodes.wait_phase("Running", timeout=5)
+            debugger = {"name": "debug", "image": "busybox:1.37", "command": ["sleep", "3"], "targetContainerName": "c"}
+            body = {"spec": {"ephemeralContainers": [debugger]}}
+            target = "/api/v1/namespaces/default/pods/p/ephemeralcontainers"
+            await nodes.ask("PATCH", target, body, Content_Type="application/strategic-merge-patch+json")
+
+            def state(pod: Object | None) -> Object:
+                found = ((pod or {})["status"].get("ephemeralContainerStatuses") or [{"state": {}}])[0]
+                return found["state"]  # type: ignore[no-any-return]
+
+            await nodes.wait(lambda pod: "running" in state(pod), timeout=5)
+            await nodes.wait(lambda pod: "terminated" in state(pod), timeout=5)
+            await asyncio.sleep(300)
+            pod = await nodes.wait_phase("Running", timeout=1)
+            assert "terminated" in state(pod)
+            assert pod["status"]["ephemeralContainerStatuses"][0]["restartCount"] == 0
 
     run_virtual(main())
