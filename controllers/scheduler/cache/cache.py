@@ -85,9 +85,12 @@ class Cache:
     # Pods
 
     def add_pod(self, pod: Object) -> None:
-        """A bound pod was seen: it confirms an assumed one, or is new."""
+        """A bound pod was seen: it confirms an assumed one, is new, or has changed."""
+        old = self._pods.get(pod["metadata"]["uid"])
+        if old is not None and old.same_but_for_status(pod):
+            self._refresh(old.with_pod(pod))
+            return
         info = PodInfo(pod)
-        old = self._pods.get(info.uid)
         if old is not None:
             if info.uid in self._assumed and old.node_name != info.node_name:
                 log.warning("pod was bound elsewhere than assumed", extra={"pod": str(info), "node": info.node_name})
@@ -96,6 +99,12 @@ class Cache:
         self._add(info)
 
     update_pod = add_pod
+
+    def _refresh(self, pod: PodInfo) -> None:
+        self._assumed.pop(pod.uid, None)
+        self._pods[pod.uid] = pod
+        self.nodes[pod.node_name].refresh(pod)
+        self._dirty[pod.node_name] = None
 
     def remove_pod(self, uid: str) -> None:
         pod = self._pods.get(uid)

@@ -20,6 +20,9 @@ class Snapshot:
         if info is None:
             self.by_name.pop(name, None)
         else:
+            old = self.by_name.get(name)
+            if old is not None and old.generation == info.generation:
+                info.memo = old.memo
             self.by_name[name] = info
             if name in self._positions:
                 self.nodes[self._positions[name]] = info

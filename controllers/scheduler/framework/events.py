@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from apiserver.apimachinery.objects import Object, annotations_of, labels_of
-from controllers.scheduler.framework.resources import pod_requests
+from controllers.scheduler.framework.resources import pod_requests, status_resources
 
 ADD = 1 << 0
 DELETE = 1 << 1
@@ -115,13 +115,7 @@ def _requests_differ(new: Object, old: Object) -> bool:
     """Cheap: where neither the spec's generation nor container statuses' resources changed, requests did not."""
     if new["metadata"].get("generation") != old["metadata"].get("generation"):
         return True
-    return _status_resources(new) != _status_resources(old)
-
-
-def _status_resources(pod: Object) -> list[Any]:
-    status = pod.get("status") or {}
-    statuses = status.get("containerStatuses") or ()
-    return [status.get("resources"), [(s.get("resources"), s.get("allocatedResources")) for s in statuses]]
+    return status_resources(new) != status_resources(old)
 
 
 def _claim_statuses(pod: Object) -> tuple[Any, Any]:

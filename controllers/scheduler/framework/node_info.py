@@ -1,6 +1,7 @@
 """A node with the pods on it, summed up. Mirrors upstream framework/types.go NodeInfo.
 
-The cache changes its NodeInfos and gives each a new generation; a snapshot holds copies that are never changed.
+The cache changes its NodeInfos; a snapshot holds copies that are never changed. A change that may matter to a plugin is a new
+generation; while that stays the same, what plugins found out about the node stands.
 """
 
 from __future__ import annotations
@@ -142,6 +143,12 @@ class NodeInfo:
         self.anti_affinity_pods.pop(uid, None)
         self._changed()
         return pod
+
+    def refresh(self, pod: PodInfo) -> None:
+        """The same pod as far as scheduling goes, with another status."""
+        for pods in (self.pods, self.affinity_pods, self.anti_affinity_pods):
+            if pod.uid in pods:
+                pods[pod.uid] = pod
 
     def _count(self, pod: PodInfo, sign: int) -> None:
         self.requested.add(pod.requests, sign)

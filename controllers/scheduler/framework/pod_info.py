@@ -15,6 +15,7 @@ from controllers.scheduler.framework.resources import (
     MEMORY,
     Resource,
     pod_requests,
+    status_resources,
 )
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -113,7 +114,17 @@ class PodInfo:
 
     def on_node(self, node: str) -> PodInfo:
         """The same pod as if it were bound to `node`."""
-        pod = {**self.pod, "spec": {**self.pod["spec"], "nodeName": node}}
+        return self.with_pod({**self.pod, "spec": {**self.pod["spec"], "nodeName": node}})
+
+    def same_but_for_status(self, pod: Object) -> bool:
+        """May `pod`, a later state, be taken for this one with another status? Resizing shows in the status too."""
+        old, new = self.pod["metadata"], pod["metadata"]
+        if old.get("deletionTimestamp") != new.get("deletionTimestamp") or old.get("labels") != new.get("labels"):
+            return False
+        return self.pod["spec"] == pod["spec"] and status_resources(self.pod) == status_resources(pod)
+
+    def with_pod(self, pod: Object) -> PodInfo:
+        """The same facts about another state of the pod."""
         made = PodInfo.__new__(PodInfo)
         for slot in PodInfo.__slots__:
             setattr(made, slot, getattr(self, slot))

@@ -60,6 +60,14 @@ def pod_requests(pod: Object, *, missing: Mapping[str, int] | None = None) -> Am
     return total
 
 
+def status_resources(pod: Object) -> list[Any]:
+    """What a pod's status says of its resources: with the spec, all that its requests depend on."""
+    status = pod.get("status") or {}
+    statuses = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    infeasible = _infeasible(status)
+    return [status.get("resources"), infeasible, [(s.get("resources"), s.get("allocatedResources")) for s in statuses]]
+
+
 def _resized(spec: Object, status: Object, missing: Mapping[str, int] | None) -> Amounts:
     """The larger of what is wanted, allocated and in use; what is wanted does not count where it can never be given."""
     statuses = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from apiserver.apimachinery.objects import Object
-from apiserver.client.informer import Informer
+from apiserver.client.informer import Handler, Informer
 from apiserver.client.lister import Key, key_of
 
 
@@ -18,6 +18,13 @@ class AssumeCache:
     def __init__(self, informer: Informer) -> None:
         self._lister = informer.lister
         self._assumed: dict[Key, Object] = {}
+        informer.add_handler(Handler(updated=lambda old, new: self._seen(new), deleted=self.restore))
+
+    def _seen(self, obj: Object) -> None:
+        """The informer shows something: what was assumed of an older state is forgotten, asked for again or not."""
+        assumed = self._assumed.get(key_of(obj))
+        if assumed is not None and _revision(obj) > _revision(assumed):
+            self.restore(obj)
 
     def get(self, namespace: str, name: str) -> Object | None:
         return self.api(namespace, name) if not self._assumed else self._current((namespace, name))
@@ -27,14 +34,7 @@ class AssumeCache:
         return self._lister.get(namespace, name)
 
     def _current(self, key: Key) -> Object | None:
-        seen = self._lister.get(*key)
-        assumed = self._assumed.get(key)
-        if assumed is None:
-            return seen
-        if seen is None or _revision(seen) > _revision(assumed):
-            del self._assumed[key]
-            return seen
-        return assumed
+        return self._assumed.get(key) or self._lister.get(*key)
 
     def overlay(self, found: Iterable[Object]) -> Iterator[Object]:
         """The same objects, as they are assumed to be."""

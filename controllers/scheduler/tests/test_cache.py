@@ -96,6 +96,24 @@ def test_answers_about_a_node_are_kept_while_it_stays_as_it_is() -> None:
     assert snapshot.by_name["n"].remember(1, answer) == 1 and asked == ["n", "n"]
 
 
+def test_a_status_that_does_not_matter_leaves_answers_standing() -> None:
+    cache, snapshot = Cache(), Snapshot()
+    cache.add_node(node("n"))
+    given = bound(pod("p", requests={"cpu": "1"}), "n")
+    cache.add_pod(given)
+    cache.update_snapshot(snapshot)
+    snapshot.by_name["n"].remember(1, lambda info: 7)
+    running = {**given, "status": {"phase": "Running", "containerStatuses": [{"name": "c"}]}}
+    cache.update_pod({**given, "status": {"phase": "Running"}})
+    cache.update_snapshot(snapshot)
+    assert snapshot.by_name["n"].remember(1, lambda info: 8) == 7
+    assert snapshot.by_name["n"].pods["uid-p"].pod["status"]["phase"] == "Running"
+    running["status"]["containerStatuses"][0]["resources"] = {"requests": {"cpu": "2"}}
+    cache.update_pod(running)
+    cache.update_snapshot(snapshot)
+    assert snapshot.by_name["n"].remember(1, lambda info: 8) == 8 and snapshot.by_name["n"].requested.cpu == 2000
+
+
 def test_images_are_counted_over_nodes() -> None:
     cache, snapshot = Cache(), Snapshot()
     images = {"images": [{"names": ["i:1"], "sizeBytes": 5}]}
