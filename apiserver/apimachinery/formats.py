@@ -38,6 +38,7 @@ _subdomain_underscore = re.compile(_SUBDOMAIN_UNDERSCORE).fullmatch
 _label_1035 = re.compile(_LABEL_1035).fullmatch
 _wildcard = re.compile(_WILDCARD).fullmatch
 _qualified = re.compile(_QUALIFIED).fullmatch
+_label_key = re.compile(f"({_SUBDOMAIN}/)?{_QUALIFIED}").fullmatch
 _label_value = re.compile(_LABEL_VALUE).fullmatch
 _c_identifier = re.compile(_C_IDENTIFIER).fullmatch
 _config_key = re.compile(_CONFIG_KEY).fullmatch
@@ -47,6 +48,7 @@ _percent = re.compile(_PERCENT).fullmatch
 http_path = re.compile(_HTTP_PATH).fullmatch
 _port_charset = re.compile("[-a-z0-9]+").fullmatch
 _letter = re.compile("[a-z]").search
+_printable_but_equals = re.compile("[ -<>-~]*").fullmatch
 
 
 def byte_length(value: str) -> int:
@@ -196,9 +198,9 @@ def _prefix_errors(prefix: str) -> list[str]:
 
 def qualified_name(value: str) -> Messages:
     """A label key: `name` or `prefix/name`."""
-    prefix, slash, name = value.rpartition("/")
-    if not slash and _qualified(name) and len(name) <= LABEL_MAX:
+    if len(value) <= LABEL_MAX and _label_key(value):
         return ()
+    prefix, slash, name = value.rpartition("/")
     rule = regex_error(
         "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
         _QUALIFIED,
@@ -306,7 +308,7 @@ def env_var_name(value: str) -> Messages:
 def relaxed_env_var_name(value: str) -> Messages:
     if not value:
         return ["environment variable name must be non-empty"]
-    if all(" " <= char <= "~" and char != "=" for char in value):
+    if _printable_but_equals(value):
         return ()
     return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
 

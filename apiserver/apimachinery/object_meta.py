@@ -52,11 +52,11 @@ def object_meta_errors(
             yield invalid(f"{path}.name", name, message)
     yield from _namespace_errors(meta.get("namespace") or "", namespaced, path)
     yield from non_negative(meta.get("generation") or 0, f"{path}.generation")
-    yield from labels_errors(meta.get("labels"), f"{path}.labels")
-    yield from annotations_errors(meta.get("annotations"), f"{path}.annotations")
-    yield from owner_references_errors(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
-    yield from finalizers_errors(meta.get("finalizers") or (), f"{path}.finalizers")
-    yield from managed_fields_errors(meta.get("managedFields") or (), f"{path}.managedFields")
+    yield from _parts_errors(meta, path)
+    if finalizers := meta.get("finalizers"):
+        yield from finalizers_errors(finalizers, f"{path}.finalizers")
+    if managed := meta.get("managedFields"):
+        yield from managed_fields_errors(managed, f"{path}.managedFields")
     if standard_finalizers:
         yield from _standard_finalizers_errors(meta, path)
 
@@ -79,12 +79,20 @@ def object_meta_update_errors(
     for field in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if meta.get(field) != old.get(field):
             yield invalid(f"{path}.{field}", meta.get(field), IMMUTABLE)
-    yield from labels_errors(meta.get("labels"), f"{path}.labels")
-    yield from annotations_errors(meta.get("annotations"), f"{path}.annotations")
-    yield from owner_references_errors(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
-    yield from managed_fields_errors(meta.get("managedFields") or (), f"{path}.managedFields")
+    yield from _parts_errors(meta, path)
+    if managed := meta.get("managedFields"):
+        yield from managed_fields_errors(managed, f"{path}.managedFields")
     if standard_finalizers:
         yield from _standard_finalizers_errors(meta, path)
+
+
+def _parts_errors(meta: Object, path: str) -> Iterator[FieldError]:
+    if labels := meta.get("labels"):
+        yield from labels_errors(labels, f"{path}.labels")
+    if annotations := meta.get("annotations"):
+        yield from annotations_errors(annotations, f"{path}.annotations")
+    if references := meta.get("ownerReferences"):
+        yield from owner_references_errors(references, f"{path}.ownerReferences")
 
 
 def _namespace_errors(namespace: str, namespaced: bool, path: str) -> Iterator[FieldError]:
@@ -110,7 +118,8 @@ def label_key_errors(key: str, path: str) -> Iterator[FieldError]:
 
 def labels_errors(labels: Mapping[str, str] | None, path: str) -> Iterator[FieldError]:
     for key, value in (labels or {}).items():
-        yield from label_key_errors(key, path)
+        for message in formats.qualified_name(key):
+            yield invalid(path, key, message)
         for message in formats.label_value(value):
             yield invalid(path, value, message)
 

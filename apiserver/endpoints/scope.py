@@ -34,17 +34,13 @@ class Scope:
     schemas: Any = None  # (GroupVersionKind) → Schema | None
     authorizer: Any = None  # apiserver.auth.interface.Authorizer, for handlers that ask a second question
     options: dict[str, Any] = field(default_factory=dict)  # min_request_timeout, limits, …
+    gvk: GroupVersionKind = field(init=False)  # the kind of bodies: the subresource's where it has its own
+    gvr: GroupVersionResource = field(init=False)
 
-    @property
-    def gvk(self) -> GroupVersionKind:
-        """The kind of bodies: the subresource's where it has its own."""
-        if self.subresource is not None and self.subresource.kind is not None:
-            return self.subresource.kind
-        return self.resource.gvk(self.version)
-
-    @property
-    def gvr(self) -> GroupVersionResource:
-        return GroupVersionResource(self.resource.group, self.version, self.resource.plural)
+    def __post_init__(self) -> None:
+        own = None if self.subresource is None else self.subresource.kind
+        self.gvk = own if own is not None else self.resource.gvk(self.version)
+        self.gvr = GroupVersionResource(self.resource.group, self.version, self.resource.plural)
 
     def context(self, request: Request) -> Context:
         """The request's facts as Store and strategies see them."""

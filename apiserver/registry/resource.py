@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from apiserver.apimachinery.gvk import GroupKind, GroupResource, GroupVersion, GroupVersionKind
@@ -159,11 +160,11 @@ class Resource:
     decorate: Callable[[Object], None] | None = None  # on every read, after defaults (Service's defaulting on read)
     generation: int = 0  # grows with every change at run time
 
-    @property
+    @cached_property
     def group_resource(self) -> GroupResource:
         return GroupResource(self.group, self.plural)
 
-    @property
+    @cached_property
     def group_kind(self) -> GroupKind:
         return GroupKind(self.group, self.kind)
 
@@ -178,12 +179,12 @@ class Resource:
     def list_kind_name(self) -> str:
         return self.list_kind or self.kind + "List"
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """Where its objects are stored; keys are `<prefix>/<namespace>/<name>` or `<prefix>/<name>`."""
         return self.storage_prefix or f"/registry/{self.plural}"
 
-    @property
+    @cached_property
     def stored_api_version(self) -> str:
         return self.storage_group_version or str(GroupVersion(self.group, self.storage_version))
 

@@ -105,7 +105,7 @@ class Front:
             decode_path(raw_path),
             query,
             headers,
-            read_body=_BodyReader(exchange, headers),
+            read_body=None if exchange.payload is EMPTY_PAYLOAD else _BodyReader(exchange, headers),
             client_certificate=connection.client_certificate(),
             remote=connection.remote,
             connection=connection.facts,
@@ -133,8 +133,6 @@ class _BodyReader:
 
     async def __call__(self) -> bytes:
         payload = self._exchange.payload
-        if payload is EMPTY_PAYLOAD:
-            return b""
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > MAX_BODY:
             raise _too_large()

@@ -199,9 +199,9 @@ class PodResizeStrategy(PodSubresourceStrategy):
         )
 
 
-def _text(*path: str | int) -> Any:
+def _text(part: str, field: str) -> Any:
     def value(obj: Object) -> str:
-        return get(obj, *path, default="")  # type: ignore[no-any-return]
+        return (obj.get(part) or {}).get(field) or ""
 
     return value
 
@@ -226,7 +226,7 @@ RESOURCE = Resource(
         "spec.serviceAccountName": _text("spec", "serviceAccountName"),
         "spec.hostNetwork": lambda obj: "true" if get(obj, "spec", "hostNetwork") else "false",
         "status.phase": _text("status", "phase"),
-        "status.podIP": _text("status", "podIPs", 0, "ip"),
+        "status.podIP": lambda obj: get(obj, "status", "podIPs", 0, "ip", default=""),
         "status.podIPs": lambda obj: "",  # accepted and always empty, as upstream's field set lacks it
         "status.nominatedNodeName": _text("status", "nominatedNodeName"),
     },

@@ -60,7 +60,10 @@ def record_answer(scope: Scope, request: Request, form: Form, record: Record, st
         )
     else:
         plain = form.encoding == JSON or form.kind != OBJECT
-        pieces = scope.store.renditions.pieces(record, form._replace(encoding=JSON, pretty=False) if plain else form)
+        if plain and (form.pretty or form.encoding != JSON):
+            pieces = scope.store.renditions.pieces(record, form._replace(encoding=JSON, pretty=False))
+        else:
+            pieces = scope.store.renditions.pieces(record, form)
         if not plain:
             return Response(status, pieces[0], _MEDIA_TYPES[form.encoding])
     return json_answer(scope, form, pieces, status)
