@@ -145,7 +145,10 @@ def _set_addresses(status: Object, pod: Object, view: View) -> None:
 
 def _from_runtime(pod: Object, view: View) -> Object:
     status: Object = {"qosClass": facts.qos_of(pod)}
-    if ips := view.runtime.ips:
+    ips = view.runtime.ips
+    if not ips and facts.is_terminal(pod):  # what has ended keeps showing the address it had
+        ips = tuple(each["ip"] for each in view.old.get("podIPs") or ())
+    if ips:
         status["podIP"] = ips[0]
         status["podIPs"] = [{"ip": ip} for ip in ips]
     restarting = runtime_status.restart_all_wanted(pod, view.runtime, view.old)

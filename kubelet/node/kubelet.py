@@ -28,10 +28,11 @@ from kubelet.node.pod_sync import PodSync
 from kubelet.node.pod_workers import PodWorkers, State
 from kubelet.node.prober.manager import ProbeManager
 from kubelet.node.references import References
+from kubelet.node.restoring import remains_of
 from kubelet.node.static_pods import StaticPods
 from kubelet.node.status_manager import PODS, StatusManager
 from kubelet.node.volumes.manager import VolumeManager
-from kubelet.runtime.interface import ContainerRuntime, ContainerRuntimeError
+from kubelet.runtime.interface import Adopting, ContainerRuntime, ContainerRuntimeError
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,13 @@ class Kubelet:
         self.statuses.set(pod, status)
 
     # What the API tells
+
+    def pods_known(self, pods: list[Object]) -> None:
+        runtime = self.context.runtime
+        if isinstance(runtime, Adopting):
+            for pod in pods:
+                if (remains := remains_of(pod)) is not None:
+                    runtime.adopt(remains)
 
     def pod_added(self, pod: Object) -> None:
         if not facts.is_mirror(pod):

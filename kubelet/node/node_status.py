@@ -238,6 +238,9 @@ class NodeStatus:
         while not await self._try_register():
             await asyncio.sleep(wait)
             wait = min(wait * 2, REGISTER_LONGEST)
+        cidr = ((self._context.node or {}).get("spec") or {}).get("podCIDR")
+        if cidr:
+            await self._context.runtime.set_pod_cidr(cidr)
         log.info("node registered", extra={"node": self._context.name})
 
     async def _try_register(self) -> bool:

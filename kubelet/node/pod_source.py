@@ -10,10 +10,12 @@ from typing import Protocol
 from apiserver.apimachinery.objects import Object
 from kubelet.node import facts
 
-ORIGIN = "metadata.creationTimestamp"
-
 
 class Listener(Protocol):
+    def pods_known(self, pods: list[Object]) -> None:
+        """The first list, before any of its pods is added."""
+        ...
+
     def pod_added(self, pod: Object) -> None: ...
 
     def pod_updated(self, old: Object, pod: Object) -> None: ...
@@ -48,6 +50,8 @@ class PodSource:
     # The reflector's sink
 
     def replace(self, objects: list[Object]) -> None:
+        if not self.synced:
+            self._listener.pods_known(objects)
         present = {facts.uid_of(pod) for pod in objects}
         for uid in [uid for uid in self._pods if uid not in present]:
             self._remove(uid)

@@ -31,6 +31,12 @@ class AddressPool:
                 return str(self._network[offset])
         raise PoolExhausted(f"no IP addresses available in range set: {self._network}")
 
+    def reserve(self, address: str) -> None:
+        """It is in use already."""
+        found = ipaddress.ip_address(address)
+        if found in self._network:
+            self._used.add(int(found) - int(self._network.network_address))
+
     def give_back(self, address: str) -> None:
         found = ipaddress.ip_address(address)
         if found in self._network:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 ContainerState = Literal["created", "running", "exited", "unknown"]
 
@@ -194,6 +194,21 @@ class DuplexStream(Protocol):
     async def send(self, frame: Frame) -> None: ...
 
     async def aclose(self) -> None: ...
+
+
+class Remains(NamedTuple):
+    """What the API says a pod had before this process began; ids of the sandbox are empty."""
+
+    config: SandboxConfig
+    sandbox: SandboxStatus
+    containers: Sequence[tuple[ContainerStatus, ContainerConfig]]  # oldest first
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """A runtime without a life of its own: it takes up what its predecessor left."""
+
+    def adopt(self, remains: Remains) -> None: ...
 
 
 class Network(Protocol):

@@ -31,6 +31,7 @@ from kubelet.runtime.interface import (
     LogOptions,
     NotFound,
     NotSupported,
+    Remains,
     RuntimeEvent,
     RuntimeStatus,
     RuntimeVersion,
@@ -159,6 +160,48 @@ class SimulatedRuntime:
         older.append(status.id)
         self._changed(config.pod_uid)
         return status.id
+
+    def adopt(self, remains: Remains) -> None:
+        """A pod of the process before this one goes on where it was."""
+        sandbox_id, uid = self._id(), remains.sandbox.pod_uid
+        sandbox = _Sandbox(replace(remains.sandbox, id=sandbox_id), remains.config, PodFiles(self._host_files))
+        self._sandboxes[sandbox_id] = sandbox
+        self._members(uid)[0].append(sandbox_id)
+        for ip in remains.sandbox.ips:
+            for pool in self._pools:
+                pool.reserve(ip)
+        for status, config in remains.containers:
+            behaviour = behaviour_of(remains.config.annotations, config.name)
+            status = replace(status, sandbox_id=sandbox_id)
+            container = _Container(status, config, behaviour, sandbox, sandbox.files.for_container(config))
+            self._containers[status.id] = container
+            self._members(uid)[1].append(status.id)
+            self._images.setdefault(status.image, image_of(status.image))
+            if status.state == "running":
+                self._go_on(container, self._clock.now() - status.started_at)
+
+    def _go_on(self, container: _Container, elapsed: float) -> None:
+        """Do what is left to do after `elapsed` seconds."""
+        if container.behaviour.is_given:
+            wait, code = container.behaviour.run_of(container.config.attempt)
+            if wait != NEVER:
+                container.timer = asyncio.get_running_loop().call_later(
+                    max(wait - elapsed, 0), self._end, container, code
+                )
+            return
+        container.program = program_of(container.config, container.files, self._rand)
+        if container.program is None:
+            return
+        wait = 0.0
+        while wait <= elapsed and wait != NEVER:
+            elapsed -= wait
+            left = container.program.advance()
+            if left is None:
+                self._end(container, container.program.exit_code)
+                return
+            wait = left
+        if wait != NEVER:
+            container.timer = asyncio.get_running_loop().call_later(wait - elapsed, self._step, container)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         sandbox = self._sandboxes.get(sandbox_id)

@@ -17,7 +17,7 @@ from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
 from kubelet.node.identity import GROUP, NodeIdentity
 from kubelet.node.kubelet import Kubelet
-from kubelet.process import Nodes, Options, running
+from kubelet.process import Nodes, Options, TransportFor, running
 
 BUSYBOX, NGINX = "busybox:1.37", "nginx:1.27"
 
@@ -25,7 +25,10 @@ BUSYBOX, NGINX = "busybox:1.37", "nginx:1.27"
 class NodeWorld:
     """What tests do with it: create and read pods, wait, look at events."""
 
-    def __init__(self, world: World, nodes: Nodes, requests: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, world: World, nodes: Nodes, requests: list[tuple[str, str]], transport_for: TransportFor
+    ) -> None:
+        self.transport_for = transport_for
         self.world = world
         self.nodes = nodes
         self.requests = requests  # of the kubelets: (method, target)
@@ -142,7 +145,7 @@ async def node_world(
         await _service_account(server)
         async with running(transport_for, clock, Random(seed), options or Options()) as started:
             await started.nodes.wait_registered()
-            yield NodeWorld(server, started.nodes, requests)
+            yield NodeWorld(server, started.nodes, requests, transport_for)
 
 
 async def _service_account(server: World) -> None:
