@@ -418,13 +418,20 @@ class SimulatedRuntime:
         container = self._get(container_id)
         return container.behaviour.answers_well(purpose, self._clock.now() - container.status.started_at)
 
-    def _serves(self, container_id: str, purpose: str, port: int) -> bool:
-        """Whether something answers well over the network: as told, or as its server does by itself."""
-        container, told = self._get(container_id), self._verdict(container_id, purpose)
-        if told is not None:
-            return told
-        if not listens(container.config, port):
-            raise ConnectionRefusedError(f"dial tcp :{port}: connect: connection refused")
+    def _listens(self, container_id: str, purpose: str, host: str, port: int) -> bool:
+        """Whether a connection is made: as told, else where the container's server is known to listen; OSError otherwise."""
+        told = self._verdict(container_id, purpose)
+        if told is False or (told is None and not listens(self._get(container_id).config, port)):
+            raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
+        return told is True
+
+    def _serves(self, container_id: str, purpose: str, host: str, port: int) -> bool:
+        """Whether who listens answers well."""
+        if self._verdict(container_id, purpose) is False:
+            return False
+        if self._listens(container_id, purpose, host, port):
+            return True
+        container = self._get(container_id)
         return self._clock.now() - container.status.started_at < healthy_seconds(container.config)
 
     async def exec_sync(
@@ -445,19 +452,18 @@ class SimulatedRuntime:
     async def http_get(
         self, container_id: str, url: str, headers: Sequence[tuple[str, str]], timeout: float, purpose: str
     ) -> tuple[int, str]:
-        port = urlsplit(url).port or 80
-        return (
-            (200, "ok") if self._serves(container_id, purpose, port) else (500, "the server says that it is not well")
-        )
+        parts = urlsplit(url)
+        if self._serves(container_id, purpose, parts.hostname or "", parts.port or 80):
+            return 200, "ok"
+        return 500, "the server says that it is not well"
 
     async def tcp_connect(self, container_id: str, host: str, port: int, timeout: float, purpose: str) -> None:
-        if not self._serves(container_id, purpose, port):
-            raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
+        self._listens(container_id, purpose, host, port)
 
     async def grpc_health(
         self, container_id: str, host: str, port: int, service: str, timeout: float, purpose: str
     ) -> bool:
-        return self._serves(container_id, purpose, port)
+        return self._serves(container_id, purpose, host, port)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         while True:
