@@ -175,14 +175,14 @@ class Kubelet:
         elif (static := self.static.mirrored_by(pod)) is not None:
             self.statuses.show(facts.uid_of(static))
 
-    def pod_updated(self, old: Object, pod: Object) -> None:
+    def pod_updated(self, old: Object, pod: Object, *, by_us: bool) -> None:
         """A new spec or a deletion is work; a status that came back is not, unless a readiness gate turned."""
         if facts.is_mirror(pod):
             if facts.is_deleted(pod) and (static := self.static.mirrored_by(pod)) is not None:
                 self._look(facts.uid_of(static))
             return
         uid = facts.uid_of(pod)
-        if old.get("status") != pod.get("status"):  # not by us: what we wrote is known already
+        if not by_us and old.get("status") != pod.get("status"):
             self.statuses.reconcile(uid)
         if self.workers.state(uid) is None:
             return  # it was rejected
@@ -253,7 +253,10 @@ class Kubelet:
 
     def api_pod(self, uid: str) -> Object | None:
         static = self.static.get(uid)
-        return self.static.mirror_of(static) if static is not None else self.source.get(uid)
+        if static is None:
+            return self.source.newest(uid)
+        mirror = self.static.mirror_of(static)
+        return self.source.newest(facts.uid_of(mirror)) if mirror is not None else None
 
     def may_have_running_containers(self, uid: str) -> bool:
         return self.workers.may_have_running_containers(uid)

@@ -1,6 +1,7 @@
 """The pods that are meant for this node, as the API tells: the sink of the node's pod watch.
 
-It keeps the newest of what the watch told and what writes gave back, so that a patch is made against what is there.
+What writes gave back is kept beside it, so that a patch is made against what is there; nobody takes it for news: a deletion that
+came along in the answer to a write is told when the watch tells it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ class Listener(Protocol):
 
     def pod_added(self, pod: Object) -> None: ...
 
-    def pod_updated(self, old: Object, pod: Object) -> None: ...
+    def pod_updated(self, old: Object, pod: Object, *, by_us: bool) -> None:
+        """`by_us`: it is as our last write left it, or older."""
+        ...
 
     def pod_removed(self, pod: Object) -> None: ...
 
@@ -29,6 +32,7 @@ class PodSource:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._pods: dict[str, Object] = {}
+        self._written: dict[str, Object] = {}  # answers to writes the watch has not reached yet
         self._by_name: dict[tuple[str, str], str] = {}
         self.synced = False
 
@@ -42,10 +46,15 @@ class PodSource:
         return list(self._pods.values())
 
     def written(self, pod: Object) -> None:
-        """What a write gave back; nobody is told, the watch will."""
-        known = self._pods.get(facts.uid_of(pod))
+        """What a write gave back."""
+        uid = facts.uid_of(pod)
+        known = self.newest(uid)
         if known is not None and _version(pod) > _version(known):
-            self._pods[facts.uid_of(pod)] = pod
+            self._written[uid] = pod
+
+    def newest(self, uid: str) -> Object | None:
+        """The pod as the server has it, as far as anybody here knows."""
+        return self._written.get(uid) or self._pods.get(uid)
 
     # The reflector's sink
 
@@ -65,22 +74,23 @@ class PodSource:
         if (other := self._by_name.get(key)) is not None and other != uid:
             self._remove(other)
         old = self._pods.get(uid)
-        if old is not None and _version(old) >= _version(pod):
-            pod_is_known = old["metadata"].get("resourceVersion") == meta.get("resourceVersion")
-            if not pod_is_known:
-                return  # a write's answer was faster than its event
         self._pods[uid] = pod
         self._by_name[key] = uid
+        written = self._written.get(uid)
+        if written is not None and _version(pod) >= _version(written):
+            del self._written[uid]
         if old is None:
             self._listener.pod_added(pod)
         else:
-            self._listener.pod_updated(old, pod)
+            by_us = written is not None and _version(pod) <= _version(written)
+            self._listener.pod_updated(old, pod, by_us=by_us)
 
     def deleted(self, pod: Object) -> None:
         self._remove(facts.uid_of(pod))
 
     def _remove(self, uid: str) -> None:
         pod = self._pods.pop(uid, None)
+        self._written.pop(uid, None)
         if pod is None:
             return
         meta = pod["metadata"]
