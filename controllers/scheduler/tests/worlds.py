@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,17 +11,55 @@ from apiserver.apimachinery.clock import LoopClock
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
+from apiserver.client.interface import TransportResponse
 from apiserver.client.resources import Client
 from apiserver.client.transport import LoopbackTransport
-from apiserver.server.tests.worlds import world
+from apiserver.server.tests.worlds import World, world
 from controllers.framework import kinds
 from controllers.scheduler.configuration import Configuration
 from controllers.scheduler.process import Options, run
 from controllers.tests.worlds import ADMIN, LoopWorld
 
 
+class FailingTransport:
+    """Passes requests on, but for those whose method and target `fails` says yes to."""
+
+    def __init__(self, transport: LoopbackTransport) -> None:
+        self._transport = transport
+        self.fails: Callable[[str, str], bool] = lambda method, target: False
+
+    async def send(
+        self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> TransportResponse:
+        if self.fails(method, target):
+            raise ConnectionError("the line is cut")
+        return await self._transport.send(method, target, headers=headers, body=body)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
 class SchedulerWorld(LoopWorld):
-    """A server, a scheduler, and what it takes to give it work."""
+    """A server, a scheduler, and what it takes to give it work. `transport` is the scheduler's: it can be made to fail."""
+
+    def __init__(self, server: World, client: Client, transport: FailingTransport, options: Options) -> None:
+        super().__init__(server, client)
+        self.transport = transport
+        self._options = options
+        self._tasks = TaskOwner("scheduler world")
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self, seed: int = 1) -> None:
+        running = run(self.transport, LoopClock(asyncio.get_running_loop()), Random(seed), self._options)
+        self._running = self._tasks.create_task(running, name="scheduler")
+
+    async def stop(self) -> None:
+        """End the scheduler; raises what it died of."""
+        assert self._running is not None
+        if self._running.done():
+            self._running.result()
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
 
     async def node(self, name: str, *, cpu: str = "4", memory: str = "8Gi", pods: str = "110", **more: Any) -> Object:
         """A node that is ready. `labels`, `taints`, `unschedulable`, `allocatable` (more of it), `images`."""
@@ -83,7 +121,6 @@ async def scheduler_world(
 ) -> AsyncIterator[SchedulerWorld]:
     """A ready server and a scheduler. Run it inside `run_virtual`."""
     async with world(seed) as server:
-        clock = LoopClock(asyncio.get_running_loop())
         transport = LoopbackTransport(server.server.handler, user=ADMIN)
         options = Options(
             identity="test",
@@ -95,12 +132,10 @@ async def scheduler_world(
         client = Client(transport)
         account = {"metadata": {"name": "default"}}  # admission wants it; its controller does not run here
         await client.resource(kinds.SERVICE_ACCOUNTS).create(account, "default")
-        tasks = TaskOwner("scheduler world")
-        running = tasks.create_task(run(transport, clock, Random(seed), options), name="scheduler")
+        made = SchedulerWorld(server, client, FailingTransport(transport), options)
+        made.start(seed)
         try:
-            yield SchedulerWorld(server, client)
-            if running.done():
-                running.result()
+            yield made
         finally:
-            await tasks.close()
+            await made.stop()
             await transport.aclose()
