@@ -32,6 +32,7 @@ START = {
     "policy": ("PodDisruptionBudgetSpec",),
     "storage": ("CSINodeDriver", "VolumeAttachmentSpec"),
     "node": ("Scheduling",),
+    "flowcontrol": ("FlowSchemaSpec", "PriorityLevelConfigurationSpec"),
 }
 
 _STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)

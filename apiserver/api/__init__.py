@@ -27,6 +27,7 @@ GROUPS: tuple[str, ...] = (
     "node",
     "policy",
     "storage",
+    "flowcontrol",
 )
 
 

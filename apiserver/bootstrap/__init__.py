@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 from apiserver.bootstrap import (
     authentication_info,
+    flow_control,
+    flow_control_status,
     identity_lease,
     kubernetes_service,
     legacy_tokens,
@@ -33,6 +35,8 @@ HOOKS: tuple[Hook, ...] = (
     legacy_tokens.HOOK,
     rbac.HOOK,
     priority_classes.HOOK,
+    flow_control.HOOK,
+    flow_control_status.HOOK,
     kubernetes_service.HOOK,
     service_cidr.HOOK,
 )

@@ -29,6 +29,7 @@ class Objects:
     clock: Clock
     rand: Random
     store: Callable[[GroupResource], Store]  # raises KeyError for what is not served
+    manager: str = MANAGER  # in managedFields
     _managers: dict[GroupResource, FieldManager] = field(default_factory=dict)
 
     def serves(self, resource: GroupResource) -> bool:
@@ -131,7 +132,7 @@ class Objects:
                 raise
 
     def _context(self, namespace: str, verb: str) -> Context:
-        return Context(self.clock, self.rand, namespace=namespace, verb=verb, field_manager=MANAGER)
+        return Context(self.clock, self.rand, namespace=namespace, verb=verb, field_manager=self.manager)
 
     def _own(
         self,
@@ -148,7 +149,7 @@ class Objects:
             old,
             obj,
             api_version=str(GroupVersion(resource.group, resource.storage_version)),
-            manager=MANAGER,
+            manager=self.manager,
             subresource=subresource,
             now=self._context("", "").timestamp(),
             reset_fields=strategy.reset_fields(resource.storage_version),
