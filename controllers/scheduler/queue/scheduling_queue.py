@@ -79,7 +79,8 @@ class SchedulingQueue:
         self._error_backoff: Heap[str, QueuedPod] = Heap(self._backoff_until)
         self._unschedulable: dict[str, QueuedPod] = {}
         self._in_flight = InFlight()
-        self._interest: dict[ClusterEvent, bool] = {}  # does any plugin want to see it?
+        # Who wants to see an event, worked out once: a thousand waiting pods must not make an event slow.
+        self._interested: dict[ClusterEvent, dict[str, tuple[PluginHint, ...]]] = {}
         self._wake = asyncio.Event()
         self.nominator = nominator
 
@@ -201,7 +202,7 @@ class SchedulingQueue:
         self._move(waiting, event, old, new)
 
     def _move(self, waiting: list[QueuedPod], event: ClusterEvent, old: Any, new: Any) -> None:
-        if not self._of_interest(event):
+        if not event.wildcard and not any(self._interest(event).values()):
             return
         for queued in waiting:
             if queued.gated and not event.wildcard and not any(e.covers(event) for e in queued.gating_events):
@@ -212,13 +213,15 @@ class SchedulingQueue:
                 self._requeue(queued, worth)
         self._in_flight.cluster_event(event, old, new)
 
-    def _of_interest(self, event: ClusterEvent) -> bool:
-        interest = self._interest.get(event)
-        if interest is None:
-            hints = (hint for profile in self._profiles.values() for hint in profile.hints)
-            interest = event.wildcard or any(hint.registered.event.covers(event) for hint in hints)
-            self._interest[event] = interest
-        return interest
+    def _interest(self, event: ClusterEvent) -> dict[str, tuple[PluginHint, ...]]:
+        """By scheduler name, what its plugins registered that covers the event."""
+        found = self._interested.get(event)
+        if found is None:
+            found = self._interested[event] = {
+                name: tuple(hint for hint in profile.hints if hint.registered.event.covers(event))
+                for name, profile in self._profiles.items()
+            }
+        return found
 
     def _worth(self, queued: QueuedPod, event: ClusterEvent, old: Any, new: Any) -> int:
         """How to requeue a waiting pod for an event: only the plugins that turned it down are asked."""
@@ -227,14 +230,9 @@ class SchedulingQueue:
             return _AFTER_BACKOFF
         if event.wildcard:
             return _AFTER_BACKOFF if new is None or new["metadata"].get("uid") == queued.info.uid else _SKIP
-        profile = self._profiles.get(queued.info.pod["spec"].get("schedulerName") or "")
-        if profile is None:
-            return _AFTER_BACKOFF
         worth = _SKIP
-        for plugin, registered in profile.hints:
-            if plugin not in rejectors or not registered.event.covers(event):
-                continue
-            if not _says_yes(plugin, registered, queued.info.pod, old, new):
+        for plugin, registered in self._interest(event)[queued.info.pod["spec"]["schedulerName"]]:
+            if plugin not in rejectors or not _says_yes(plugin, registered, queued.info.pod, old, new):
                 continue
             if plugin in queued.pending_plugins:
                 return _IMMEDIATELY
