@@ -38,7 +38,7 @@ def _flags() -> Sequence[Flag]:
             "Who may ask the nodes for their pods and statistics; none: they serve nothing.",
         ),
         Flag("address", "address", text, "Where the nodes serve (127.0.0.1)."),
-        Flag("port", "port", integer, "On which port (one that is free)."),
+        Flag("port", "port", integer, "On which port (10250, or one that is free)."),
         Flag("simulated-nodes", "simulated_nodes", integer, "How many simulated nodes to run (1)."),
     )
 
@@ -83,4 +83,5 @@ def server_options(client_ca_file: str, address: str = "", port: int = 0) -> Any
 
     if not client_ca_file:
         return None
-    return ServerOptions(host=address or "127.0.0.1", port=port, client_ca_file=client_ca_file)
+    host = address or "127.0.0.1"
+    return ServerOptions(host=host, port=port or 10250, or_any_port=not port, client_ca_file=client_ca_file)

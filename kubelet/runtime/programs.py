@@ -38,7 +38,12 @@ UNHEALTHY_FLAG = "--delay-unhealthy-seconds="
 
 
 # Where agnhost's servers listen; what is not in the table is not known, and answers on every port.
-AGNHOST_PORTS = {"test-webserver": ("80",), "liveness": ("8080",), "pause": ()}
+AGNHOST_PORTS: dict[str, tuple[str, ...]] = {
+    "grpc-health-checking": ("5000", "8080"),
+    "liveness": ("8080",),
+    "pause": (),
+    "test-webserver": ("80",),
+}
 # Images that are meant not to exist: tests and demos name them so.
 MISSING = re.compile(r"(^|[./:_-])(404|invalid|non-?existent|does-not-exist|not-?exist(s|ing)?)([./:_-]|$)")
 

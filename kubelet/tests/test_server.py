@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -151,5 +152,22 @@ def test_what_cannot_be_reached_is_told_as_upstream_does(tmp_path: Path) -> None
             assert status == 500
             assert answer["message"].startswith(f'Get "{url}": dial tcp ')
             assert json.dumps(answer)
+
+    asyncio.run(main())
+
+
+def test_where_the_port_is_taken_another_one_is_announced(tmp_path: Path) -> None:
+    async def main() -> None:
+        taken = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+        port = taken.sockets[0].getsockname()[1]
+        options, api = served(tmp_path)
+        assert options.server is not None
+        options = replace(options, server=replace(options.server, port=port, or_any_port=True))
+        async with node_world(options, server_options=api) as nodes:
+            node = await nodes.ask("GET", "/api/v1/nodes/node-1")
+            assert node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] != port
+            response = await nodes.world.send("GET", "/api/v1/nodes/node-1/proxy/healthz")
+            assert response.status == 200
+        taken.close()
 
     asyncio.run(main())

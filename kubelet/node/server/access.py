@@ -20,10 +20,11 @@ LIFETIME = timedelta(days=365)
 @dataclass(frozen=True)
 class ServerOptions:
     """`certificate_file` and `key_file` empty: a certificate is made, nobody has to trust it. `client_ca_file` empty: no
-    client is known, and only /healthz answers."""
+    client is known, and only /healthz answers. `or_any_port`: where `port` is taken, one that is free will do: it is announced."""
 
     host: str = "127.0.0.1"
     port: int = 10250
+    or_any_port: bool = False
     certificate_file: str = ""
     key_file: str = ""
     client_ca_file: str = ""

@@ -7,8 +7,10 @@ WebSockets (channels of v4 and v5.channel.k8s.io); a runtime that has none is an
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -58,11 +60,17 @@ class KubeletServer:
 
     async def start(self) -> None:
         context = server_context(self._options, self._directory)
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            self._server, self._options.host, self._options.port, ssl=context, reuse_address=True
-        )
+        try:
+            self._listener = await self._listen(self._options.port, context)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not self._options.or_any_port:
+                raise
+            self._listener = await self._listen(0, context)
         self.port = int(self._listener.sockets[0].getsockname()[1])
+
+    async def _listen(self, port: int, context: ssl.SSLContext) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._server, self._options.host, port, ssl=context, reuse_address=True)
 
     async def aclose(self) -> None:
         if self._listener is not None:
