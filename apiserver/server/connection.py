@@ -71,7 +71,11 @@ class Connection(RequestHandler):
         self._lost.clear()
 
     async def start(self) -> None:
-        """aiohttp's loop over a connection's requests, without a task, a writer and a log record for each of them."""
+        """aiohttp's loop over a connection's requests, without a task, a writer and a log record for each of them.
+
+        To begin a request in `data_received` instead, before this task wakes, costs a fifth more under load: the rounds of
+        the event loop no longer gather reads and writes.
+        """
         if not OWN_LOOP:
             return await super().start()
         try:
