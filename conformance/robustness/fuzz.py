@@ -3,12 +3,14 @@
 `python -m conformance.robustness.fuzz [--seed N] [--requests N] [--against ours|real] [--etcd]`
 Whatever is sent: no hang, no 500 but those of upstream_errors.yaml, no traceback in the server's log, no growth of memory,
 and each refusal is a Status with upstream's reason. What is found is printed once for each sort, with an example.
+Ctrl-C ends it early, with a report of what was sent until then.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import re
 import ssl
 import sys
@@ -85,10 +87,12 @@ class Fuzzer:
         """Send `count` of them; samples of memory are taken twenty times on the way."""
         begun = time.monotonic()
         step = max(1, count // 20)
-        async with asyncio.TaskGroup() as group:
-            for number in range(CONNECTIONS):
-                group.create_task(self._client(requests, count, step), name=f"fuzz-{number}")
-        self.outcome.seconds = time.monotonic() - begun
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(CONNECTIONS):
+                    group.create_task(self._client(requests, count, step), name=f"fuzz-{number}")
+        finally:
+            self.outcome.seconds = time.monotonic() - begun
         return self.outcome
 
     async def _client(self, requests: Iterator[Request], count: int, step: int) -> None:
@@ -97,10 +101,19 @@ class Fuzzer:
             while self.outcome.sent < count:
                 self.outcome.sent += 1
                 if self.outcome.sent % step == 0:
-                    self.outcome.memory.append(resident_mb(self._target.pids))
+                    self._sample()
                 await self._one(wire, next(requests))
         finally:
             await wire.close()
+
+    def _sample(self) -> None:
+        outcome = self.outcome
+        outcome.memory.append(resident_mb(self._target.pids))
+        print(
+            f"{outcome.sent} sent, {outcome.memory[-1]:.0f} MB, {len(outcome.findings)} sorts",
+            file=sys.stderr,
+            flush=True,
+        )
 
     async def _one(self, wire: Wire, request: Request) -> None:
         # What is no request may be the beginning of one: the server is right to wait for the rest.
@@ -144,8 +157,9 @@ def fuzz(target: Target, seed: int, count: int) -> Outcome:
     """Send `count` requests of `seed` and add what the server's log and memory say."""
     requests = iter(Requests(seed, catalog_of(target), objects()))
     fuzzer = Fuzzer(target, tls(target), Judge(load_allowed()))
-    with asyncio.Runner(loop_factory=_loop) as runner:
-        outcome = runner.run(fuzzer.run(requests, count))
+    outcome = fuzzer.outcome
+    with asyncio.Runner(loop_factory=_loop) as runner, contextlib.suppress(KeyboardInterrupt):
+        runner.run(fuzzer.run(requests, count))
     if target.log:
         for text in Path(target.log).read_text(errors="replace").split(TRACEBACK)[1:]:
             outcome.note(f"a traceback in the log: {_last_line(text)}", _frames(text))
