@@ -23,6 +23,9 @@ _BINARY_NAMES = {exponent: name for name, exponent in _BINARY.items()}
 _MAX_DIGITS = 18  # an int64 holds that many for certain
 _NANO = -9
 _MAX_BINARY = 2**63 - 1
+_LONGEST = (
+    1000  # digits; Go takes any number of them, Python takes time that grows with their square, and stops at 4,300
+)
 _FAR = 400  # decimal places beyond which a sum keeps only the larger number
 
 
@@ -159,7 +162,7 @@ def _suffix(text: str) -> tuple[int, str]:
         return _DECIMAL[text], DECIMAL_SI
     if text in _BINARY:
         return _BINARY[text], BINARY_SI
-    match = _EXPONENT.fullmatch(text)
+    match = _EXPONENT.fullmatch(text) if len(text) < _LONGEST else None
     if match and -(2**63) <= (exponent := int(match.group(1))) < 2**63:
         return (exponent + 2**31) % 2**32 - 2**31, DECIMAL_EXPONENT  # int32(parsed)
     raise QuantityError(_SUFFIX_WRONG)
@@ -180,6 +183,8 @@ def parse(text: str) -> Quantity:
         raise QuantityError(_FORMAT_WRONG)
     sign, number, fraction, suffix = match.groups()
     number, fraction = number or "0", fraction or ""
+    if len(number) + len(fraction) > _LONGEST:
+        raise QuantityError(_FORMAT_WRONG)
     exponent, format = _suffix(suffix)
     value, scale = int(number + fraction), -len(fraction)
     if format == BINARY_SI:

@@ -38,10 +38,12 @@ class Allowed:
 
     code: int
     text: re.Pattern[str]
+    path: str = ""  # what the target has to hold
 
 
 def load_allowed(path: Path = ALLOWED) -> tuple[Allowed, ...]:
-    return tuple(Allowed(each["code"], re.compile(each["text"])) for each in yaml.safe_load(path.read_text()))
+    listed = yaml.safe_load(path.read_text())
+    return tuple(Allowed(each["code"], re.compile(each["text"]), each.get("path", "")) for each in listed)
 
 
 class Judge:
@@ -55,7 +57,7 @@ class Judge:
             return "" if 100 <= reply.status < 500 else f"{reply.status} without a body"
         status = parsed(reply)
         text = message(reply)
-        if any(each.code == reply.status and each.text.search(text) for each in self._allowed):
+        if any(e.code == reply.status and e.path in request.target and e.text.search(text) for e in self._allowed):
             return ""
         if reply.status >= 500:
             return f"{reply.status} {text[:300]}"
