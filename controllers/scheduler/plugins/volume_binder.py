@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from apiserver.apimachinery import labels
-from apiserver.apimachinery.objects import Object, annotations_of, copy
+from apiserver.apimachinery.objects import Object, annotations_of, copy, labels_of
 from controllers.framework import kinds
 from controllers.scheduler.framework import listers
 from controllers.scheduler.framework.interface import Handle
@@ -202,16 +202,16 @@ class VolumeBinder:
     def _done(
         self, pod: PodInfo, node: str, assumed: PodVolumes, volumes: Sequence[Object], claims: Sequence[Object]
     ) -> bool:
-        info = self._handle.snapshot.get(node)
+        seen = self._handle.listers.nodes.lister.get("", node)
+        if seen is None:
+            raise BindingError(f'binding volumes: failed to get node "{node}": node "{node}" not found')
         if self._handle.listers.pod(*pod.key) is None:
             raise BindingError(f'binding volumes: pod does not exist any more: pod "{pod.name}" not found')
-        if info is None:
-            raise BindingError(f'binding volumes: failed to get node "{node}": node "{node}" not found')
         done = True
         for binding, written in zip(assumed.bindings, volumes, strict=True):
-            done = self._bound(binding, written, node, info.labels) and done
+            done = self._bound(binding, written, node, labels_of(seen)) and done
         for written in claims:
-            done = self._provisioned(written, node, info.labels) and done
+            done = self._provisioned(written, node, labels_of(seen)) and done
         return done
 
     def _bound(self, binding: Binding, written: Object, node: str, node_labels: Mapping[str, str]) -> bool:
