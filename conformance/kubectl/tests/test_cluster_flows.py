@@ -116,6 +116,13 @@ def test_a_paused_deployment_waits_for_resume(k: Kubectl) -> None:
     assert "kubectl.kubernetes.io/restartedAt" in running(k)[0]["metadata"]["annotations"]
 
 
+def test_autoscale_makes_an_autoscaler_that_says_it_has_no_metrics(k: Kubectl) -> None:
+    deployment(k)
+    made = k("autoscale", "deployment", "web", "--min=1", "--max=3", "--cpu=50%")
+    assert made == "horizontalpodautoscaler.autoscaling/web autoscaled\n"
+    eventually(lambda: "FailedGetResourceMetric" in k("describe", "hpa", "web"))
+
+
 def test_jobs_and_cron_jobs(k: Kubectl) -> None:
     assert k("create", "job", "once", "--image=busybox", "--", "true") == "job.batch/once created\n"
     assert k("wait", "--for=condition=complete", "job/once", "--timeout=60s") == "job.batch/once condition met\n"
@@ -127,6 +134,19 @@ def test_jobs_and_cron_jobs(k: Kubectl) -> None:
     }
     k("create", "job", "never", "--image=busybox", "--", "false")
     eventually(lambda: json.loads(k("get", "job", "never", "-o", "json"))["status"].get("failed"))
+
+
+def test_cordon_and_drain_respect_budgets(k: Kubectl) -> None:
+    deployment(k, replicas=3)
+    k("create", "pdb", "web", "--selector=app=web", "--min-available=2")
+    eventually(lambda: json.loads(k("get", "pdb", "web", "-o", "json"))["status"]["disruptionsAllowed"] == 1)
+    node = running(k)[0]["spec"]["nodeName"]
+    out = k("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s")
+    assert f"node/{node} cordoned\n" in out and out.endswith(f"node/{node} drained\n")
+    assert "SchedulingDisabled" in k("get", "node", node)
+    rolled_out(k)
+    assert node not in {pod["spec"]["nodeName"] for pod in running(k)}
+    assert k("uncordon", node) == f"node/{node} uncordoned\n"
 
 
 def test_a_taint_that_evicts_moves_pods_and_a_toleration_keeps_them(k: Kubectl) -> None:
@@ -162,6 +182,20 @@ def test_a_namespace_goes_with_all_that_is_in_it(k: Kubectl) -> None:
     assert k.run("get", "pods,configmaps,deployments").out == ""
 
 
+def test_a_quota_refuses_and_tells_why(k: Kubectl) -> None:
+    k("create", "quota", "few", "--hard=pods=1,configmaps=2")
+    eventually(lambda: json.loads(k("get", "quota", "few", "-o", "json"))["status"].get("used"))
+    k("run", "first", "--image=nginx")
+    refused = k.run("run", "second", "--image=nginx")
+    assert refused.code == 1
+    assert (
+        'pods "second" is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1'
+        in refused.err
+    )
+    k("delete", "pod", "first", "--now")
+    eventually(lambda: k.run("run", "second", "--image=nginx").code == 0)
+
+
 def test_describe_tells_a_pods_story(k: Kubectl) -> None:
     k("run", "story", "--image=nginx")
     k("wait", "--for=condition=Ready", "pod/story", "--timeout=60s")
@@ -191,18 +225,3 @@ def test_readme_lines(admin: Kubectl) -> None:
     said = [admin("--context", "pocketkube", *line.split()) for line in lines]
     assert "successfully rolled out" in said[1]
     assert said[2].count("Running") == 3
-
-
-def test_what_needs_a_real_container_is_refused_in_plain_words(k: Kubectl) -> None:
-    deployment(k, replicas=1)
-    (pod,) = items(k, "pods")
-    name, words = pod["metadata"]["name"], "of this simulated node does not really run"
-    said = k.run("logs", name)
-    assert said.code == 1 and said.err.startswith(f'Error from server (BadRequest): container "nginx" {words}')
-    said = k.run("exec", name, "--", "ls")
-    assert said.code == 1 and f'unable to upgrade connection: container "nginx" {words}' in said.err
-    said = k.run("port-forward", name, "8080:80")
-    assert said.code == 1 and words in said.err
-    node = pod["spec"]["nodeName"]
-    summary = json.loads(k("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
-    assert name in [each["podRef"]["name"] for each in summary["pods"]]
