@@ -111,19 +111,19 @@ def test_an_hour_of_churn_leaves_nothing_behind() -> None:
     assert second.objects <= first.objects * 1.15
 
 
-def test_a_day_of_cron_jobs_runs_each_at_its_time() -> None:
+def test_cron_jobs_run_each_at_its_time() -> None:
     async def main() -> list[str]:
         async with cluster_world(nodes=1, detect_mutations=False) as w:
             template = {"spec": {"template": job("x")["spec"]["template"]}}
-            spec = {"schedule": "0 */6 * * *", "jobTemplate": template, "successfulJobsHistoryLimit": 10}
-            await w.resource(CRON_JOBS).create({"metadata": {"name": "four-a-day"}, "spec": spec}, "default")
-            await asyncio.sleep(24 * 3600 + 60)
+            spec = {"schedule": "*/30 * * * *", "jobTemplate": template, "successfulJobsHistoryLimit": 10}
+            await w.resource(CRON_JOBS).create({"metadata": {"name": "half-hourly"}, "spec": spec}, "default")
+            await asyncio.sleep(2 * 3600 + 60)
             jobs = await w.all(JOBS, "default")
             assert all((j.get("status") or {}).get("succeeded") == 1 for j in jobs)
             return [j["metadata"]["annotations"]["batch.kubernetes.io/cronjob-scheduled-timestamp"] for j in jobs]
 
     assert sorted(run_virtual(main())) == [
-        f"2026-01-0{day}T{hour:02d}:00:00Z" for day, hour in ((1, 6), (1, 12), (1, 18), (2, 0))
+        f"2026-01-01T{hour:02d}:{minute:02d}:00Z" for hour, minute in ((0, 30), (1, 0), (1, 30), (2, 0))
     ]
 
 
