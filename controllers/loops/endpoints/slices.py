@@ -163,7 +163,6 @@ def recycle(changes: Changes, may_reuse: Callable[[Object, Object], bool]) -> No
     for endpoint_slice in changes.delete:
         if changes.create and may_reuse(endpoint_slice, changes.create[-1]):
             made = changes.create.pop()
-            made["metadata"].pop("generateName", None)
             made["metadata"]["name"] = endpoint_slice["metadata"]["name"]
             changes.update.append(made)
         else:

@@ -1,0 +1,1 @@
+"""Our controllers and the Go ones at the same work on the real API server: what they leave behind is compared."""
