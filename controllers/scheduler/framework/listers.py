@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.gvk import GroupVersionResource
@@ -28,6 +28,7 @@ SECONDARY = (
     *(kinds.PERSISTENT_VOLUMES, kinds.PERSISTENT_VOLUME_CLAIMS, kinds.STORAGE_CLASSES),
     *(CSI_NODES, CSI_DRIVERS, CSI_STORAGE_CAPACITIES, VOLUME_ATTACHMENTS),
 )
+PATIENCE = 0.05  # seconds in which an informer usually has its first state: no need to ask then
 PROBE_AGAIN = 1.0  # seconds between two looks at a kind whose informer has not come up
 
 
@@ -68,15 +69,17 @@ class Listers:
 
 
 async def _ready(client: Client, gvr: GroupVersionResource, informer: Informer) -> None:
-    while not informer.has_synced:
+    patience = PATIENCE
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                await informer.wait_synced()
+            return
+        except TimeoutError:
+            patience = PROBE_AGAIN
         if await _not_served(client, gvr):
             log.info("kind is not served: taken as empty for now", extra={"resource": gvr.resource})
             return
-        try:
-            async with asyncio.timeout(PROBE_AGAIN):
-                await informer.wait_synced()
-        except TimeoutError:
-            continue
 
 
 async def _not_served(client: Client, gvr: GroupVersionResource) -> bool:
@@ -87,7 +90,3 @@ async def _not_served(client: Client, gvr: GroupVersionResource) -> bool:
     except (ConnectionError, TimeoutError, OSError):
         return False
     return False
-
-
-def names(objects_found: Iterable[Object]) -> list[str]:
-    return [obj["metadata"]["name"] for obj in objects_found]

@@ -190,3 +190,30 @@ def test_an_hour_of_churn_leaves_nothing_behind() -> None:
             assert sum(name.startswith(("bind-", "status-", "event")) for name in names) <= 2
 
     run_virtual(main())
+
+
+def test_kinds_that_are_not_served_count_as_empty_until_they_are() -> None:
+    async def main() -> None:
+        async with scheduler_world() as w:
+            await w.stop()
+            w.transport.missing = lambda target: (
+                "/persistentvolumeclaims" in target or "/poddisruptionbudgets" in target
+            )
+            w.start()
+            await w.node("node-1")
+            await w.pod("plain")
+            await w.pod("with-data", volumes=[{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}])
+            await w.settle(2)
+            assert await w.placed() == {"plain": "node-1", "with-data": ""}
+            w.transport.missing = lambda target: False
+            await w.settle(60)
+            ready = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": "v"}
+            annotations = {"pv.kubernetes.io/bind-completed": "yes"}
+            volume = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/d"}}
+            await w.resource(kinds.PERSISTENT_VOLUMES).create({"metadata": {"name": "v"}, "spec": volume})
+            claim = {"metadata": {"name": "data", "annotations": annotations}, "spec": ready}
+            await w.resource(kinds.PERSISTENT_VOLUME_CLAIMS).create(claim, "default")
+            await w.settle(30)
+            assert await w.node_of("with-data") == "node-1"
+
+    run_virtual(main())

@@ -22,17 +22,20 @@ from controllers.tests.worlds import ADMIN, LoopWorld
 
 
 class FailingTransport:
-    """Passes requests on, but for those whose method and target `fails` says yes to."""
+    """Passes requests on, but for those `fails` (a cut line) or `missing` (a kind the server does not know) says yes to."""
 
     def __init__(self, transport: LoopbackTransport) -> None:
         self._transport = transport
         self.fails: Callable[[str, str], bool] = lambda method, target: False
+        self.missing: Callable[[str], bool] = lambda target: False
 
     async def send(
         self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
     ) -> TransportResponse:
         if self.fails(method, target):
             raise ConnectionError("the line is cut")
+        if self.missing(target):
+            target = "/apis/nobody.example.com/v1/things"
         return await self._transport.send(method, target, headers=headers, body=body)
 
     async def aclose(self) -> None:
