@@ -30,7 +30,7 @@ DEFAULT_ORDER: tuple[Row, ...] = (
     Row("TaintNodesByCondition", "nodetaint:TaintNodesByCondition", True),
     Row("AlwaysPullImages", "alwayspullimages:AlwaysPullImages", False),
     Row("ImagePolicyWebhook", "", False),
-    Row("PodSecurity", "", True),
+    Row("PodSecurity", "podsecurity:PodSecurity", True),
     Row("PodNodeSelector", "", False),
     Row("Priority", "priority:Priority", True),
     Row("DefaultTolerationSeconds", "defaulttolerationseconds:DefaultTolerationSeconds", True),

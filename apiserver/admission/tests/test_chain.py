@@ -17,6 +17,7 @@ BUILT_IN_DEFAULT = [
     "LimitRanger",
     "ServiceAccount",
     "TaintNodesByCondition",
+    "PodSecurity",
     "Priority",
     "DefaultTolerationSeconds",
     "DefaultStorageClass",
@@ -94,9 +95,10 @@ def test_flags_add_and_take_away() -> None:
         "ServiceAccount",
         "NodeRestriction",
         "TaintNodesByCondition",
+        "PodSecurity",
         "DefaultTolerationSeconds",
         "PodTolerationRestriction",
-        *BUILT_IN_DEFAULT[6:],
+        *BUILT_IN_DEFAULT[7:],
     ]
 
 
