@@ -29,6 +29,7 @@ JOBS = R("batch", "v1", "jobs")
 
 CERTIFICATE_SIGNING_REQUESTS = R("certificates.k8s.io", "v1", "certificatesigningrequests")
 CLUSTER_ROLES = R("rbac.authorization.k8s.io", "v1", "clusterroles")
+CSI_DRIVERS = R("storage.k8s.io", "v1", "csidrivers")
 ENDPOINT_SLICES = R("discovery.k8s.io", "v1", "endpointslices")
 HORIZONTAL_POD_AUTOSCALERS = R("autoscaling", "v2", "horizontalpodautoscalers")
 IP_ADDRESSES = R("networking.k8s.io", "v1", "ipaddresses")

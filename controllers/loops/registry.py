@@ -7,6 +7,7 @@ from collections.abc import Callable
 from controllers.framework.context import Context
 from controllers.framework.manager import Loop
 from controllers.loops import (
+    attach_detach,
     bootstrap_tokens,
     certificates,
     clusterrole_aggregation,
@@ -67,6 +68,7 @@ LOOPS: dict[str, Callable[[Context], Loop]] = {
     "node-ipam-controller": node_ipam.build,
     "node-lifecycle-controller": node_lifecycle.build,
     "persistentvolume-binder-controller": volume_binder.build,
+    "persistentvolume-attach-detach-controller": attach_detach.build,
     "persistentvolume-expander-controller": volume_expand.build,
     "clusterrole-aggregation-controller": clusterrole_aggregation.build,
     "persistentvolumeclaim-protection-controller": volume_protection.build_claims,
