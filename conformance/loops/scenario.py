@@ -57,7 +57,8 @@ def _volume(name: str, size: str, **spec: Any) -> Step:
         "hostPath": {"path": f"/srv/{name}"},
         **spec,
     }
-    return "POST", f"{CORE}/persistentvolumes", {"metadata": {"name": name}, "spec": wanted}
+    given = {k: v for k, v in wanted.items() if v is not None}
+    return "POST", f"{CORE}/persistentvolumes", {"metadata": {"name": name}, "spec": given}
 
 
 def _class(name: str, **more: Any) -> Step:
@@ -94,6 +95,10 @@ STEPS: list[Step] = [
     *_pod("gone", "web", "10.1.0.4", "n1"),
     _class("fast"),
     _class("late", volumeBindingMode="WaitForFirstConsumer"),
+    _volume("disk", "7Gi", storageClassName="", csi={"driver": "disks.example.com", "volumeHandle": "h"}, hostPath=None),
+    ("PATCH", f"{CORE}/nodes/n1", {
+        "metadata": {"annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}},
+    }),
     _volume("small", "1Gi", storageClassName=""),
     _volume("large", "5Gi", storageClassName="", persistentVolumeReclaimPolicy="Delete"),
     2.0,
@@ -103,6 +108,9 @@ STEPS: list[Step] = [
     _claim("driver", "1Gi", storageClassName="fast"),
     _claim("waits", "1Gi", storageClassName="late"),
     _claim("lost", "4Gi", storageClassName=""),
+    _claim("disk", "7Gi", storageClassName=""),
+    *_pod("mounts", "x", "10.1.0.6", "n1", tolerations=[TOLERATION],
+          volumes=[{"name": "m", "persistentVolumeClaim": {"claimName": "disk"}}]),
     ("POST", f"{DEFAULT}/resourcequotas", {
         "metadata": {"name": "q"},
         "spec": {"hard": {"pods": "9", "services": "9", "services.nodeports": "1",
@@ -157,6 +165,7 @@ LOOKED_AT = {
     "pods": f"{DEFAULT}/pods",
     "persistentvolumes": f"{CORE}/persistentvolumes",
     "persistentvolumeclaims": f"{DEFAULT}/persistentvolumeclaims",
+    "volumeattachments": f"{STORAGE}/volumeattachments",
     "resourcequotas": f"{DEFAULT}/resourcequotas",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1/clusterroles?labelSelector=!kubernetes.io/bootstrapping",
     "servicecidrs": "/apis/networking.k8s.io/v1/servicecidrs",

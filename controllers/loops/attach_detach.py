@@ -38,7 +38,10 @@ UNMOUNT_PATIENCE = (
     360.0  # seconds an unhealthy node's kubelet is given to unmount; upstream ReconcilerMaxWaitForUnmountDuration
 )
 SHARED = {"ReadWriteMany", "ReadOnlyMany"}
-MULTI_ATTACH = 'Multi-Attach error for volume "{}" Volume is already exclusively attached to one node and can\'t be attached to another'
+MULTI_ATTACH = (
+    'Multi-Attach error for volume "{}" '
+    "Volume is already exclusively attached to one node and can't be attached to another"
+)
 
 
 def unique_name(volume: Object) -> str:
