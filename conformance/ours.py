@@ -16,6 +16,30 @@ from conformance.processes import free_port, stop
 from conformance.target import Target
 
 
+def apiserver_flags(directory: Path, port: int) -> list[str]:
+    """How the server is told to be set up as the real one is; `directory` has what `make_pki` made."""
+    flags = {
+        "secure-port": port,
+        "bind-address": "127.0.0.1",
+        "advertise-address": "10.255.255.1",
+        "tls-cert-file": directory / "server.crt",
+        "tls-private-key-file": directory / "server.key",
+        "client-ca-file": directory / "ca.crt",
+        "authorization-mode": "Node,RBAC",
+        "service-account-key-file": directory / "sa.key",
+        "service-account-signing-key-file": directory / "sa.key",
+        "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+        "service-cluster-ip-range": "10.96.0.0/12",
+        "enable-admission-plugins": "NodeRestriction",
+        "requestheader-client-ca-file": directory / "ca.crt",
+        "requestheader-allowed-names": "front-proxy",
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+    }
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
 @contextlib.contextmanager
 def pocketkube_server(*extra: str, etcd: str = "") -> Iterator[Target]:
     """One API server over an embedded store of its own (or the given etcd) for the length of a `with`."""
@@ -24,27 +48,7 @@ def pocketkube_server(*extra: str, etcd: str = "") -> Iterator[Target]:
         make_pki(directory)
         port = free_port()
         storage = f"--etcd-servers={etcd}" if etcd else f"--data-dir={directory / 'data'}"
-        flags = {
-            "secure-port": port,
-            "bind-address": "127.0.0.1",
-            "advertise-address": "10.255.255.1",
-            "tls-cert-file": directory / "server.crt",
-            "tls-private-key-file": directory / "server.key",
-            "client-ca-file": directory / "ca.crt",
-            "authorization-mode": "Node,RBAC",
-            "service-account-key-file": directory / "sa.key",
-            "service-account-signing-key-file": directory / "sa.key",
-            "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
-            "service-cluster-ip-range": "10.96.0.0/12",
-            "enable-admission-plugins": "NodeRestriction",
-            "requestheader-client-ca-file": directory / "ca.crt",
-            "requestheader-allowed-names": "front-proxy",
-            "requestheader-username-headers": "X-Remote-User",
-            "requestheader-group-headers": "X-Remote-Group",
-            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
-        }
-        command = [sys.executable, "-m", "pocketkube", "apiserver", storage]
-        command += [f"--{name}={value}" for name, value in flags.items()]
+        command = [sys.executable, "-m", "pocketkube", "apiserver", storage, *apiserver_flags(directory, port)]
         with (directory / "server.log").open("wb") as log:
             process = subprocess.Popen([*command, *extra], stdout=log, stderr=log, env=os.environ)
         target = Target(

@@ -26,6 +26,7 @@ from typing import Any
 
 from conformance import ledger
 from conformance.kubectl.kubectl import Kubectl, find_kubectl, write_kubeconfig
+from conformance.ours import apiserver_flags
 from conformance.peer import make_pki
 from conformance.processes import free_port
 from conformance.target import Target
@@ -111,27 +112,13 @@ def components(home: Path) -> Iterator[tuple[dict[str, Component], Kubectl]]:
 
 
 def _commands(home: Path, port: int, kubeconfig: Path) -> dict[str, list[str]]:
-    pki = {name: home / name for name in ("ca.crt", "ca.key", "sa.key", "server.crt", "server.key")}
-    apiserver = [
-        f"--data-dir={home / 'data'}",
-        f"--secure-port={port}",
-        "--bind-address=127.0.0.1",
-        f"--tls-cert-file={pki['server.crt']}",
-        f"--tls-private-key-file={pki['server.key']}",
-        f"--client-ca-file={pki['ca.crt']}",
-        "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
-        f"--service-account-key-file={pki['sa.key']}",
-        f"--service-account-signing-key-file={pki['sa.key']}",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-    ]
     loops = [
         f"--kubeconfig={kubeconfig}",
-        f"--cluster-signing-cert-file={pki['ca.crt']}",
-        f"--cluster-signing-key-file={pki['ca.key']}",
-        f"--service-account-private-key-file={pki['sa.key']}",
+        f"--cluster-signing-cert-file={home / 'ca.crt'}",
+        f"--cluster-signing-key-file={home / 'ca.key'}",
+        f"--service-account-private-key-file={home / 'sa.key'}",
     ]
-    commands = {"apiserver": ["apiserver", *apiserver]}
+    commands = {"apiserver": ["apiserver", f"--data-dir={home / 'data'}", *apiserver_flags(home, port)]}
     for each in (1, 2):
         commands[f"controllers-{each}"] = ["controllers", *loops]
         commands[f"scheduler-{each}"] = ["scheduler", f"--kubeconfig={kubeconfig}"]
