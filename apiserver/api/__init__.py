@@ -28,6 +28,8 @@ GROUPS: tuple[str, ...] = (
     "policy",
     "storage",
     "flowcontrol",
+    "resource",
+    "storagemigration",
 )
 
 

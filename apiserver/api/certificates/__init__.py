@@ -1,5 +1,12 @@
-"""certificates.k8s.io: requests for certificates."""
+"""certificates.k8s.io: requests for certificates, of anybody and of pods, and whom to trust."""
 
-from apiserver.api.certificates import certificatesigningrequest
+from __future__ import annotations
 
-RESOURCES = (certificatesigningrequest.RESOURCE,)
+from apiserver.api.certificates import certificatesigningrequest, clustertrustbundle, podcertificaterequest
+from apiserver.registry.resource import Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    certificatesigningrequest.RESOURCE,
+    clustertrustbundle.RESOURCE,
+    podcertificaterequest.RESOURCE,
+)

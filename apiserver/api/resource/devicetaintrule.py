@@ -1,0 +1,105 @@
+"""DeviceTaintRule: an administrator's taint on devices that a selector names."""
+
+from __future__ import annotations
+
+from apiserver.api.columns import AGE, NAME
+from apiserver.api.core.pod_mutations import reset_metadata_for_status
+from apiserver.api.relabel import relabel
+from apiserver.api.resource.deviceclass import GROUP
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy
+from apiserver.apimachinery.objects import Object, get
+from apiserver.registry.context import Context
+from apiserver.registry.resource import Column, Resource, ServedVersion, Since, Subresource
+
+
+class DeviceTaintRuleStrategy(KindStrategy):
+    """Mirrors upstream registry/resource/devicetaintrule. `timeAdded` tells since when the effect is what it is."""
+
+    namespaced = False
+    allow_unconditional_update = False
+    has_generation = True
+
+    def prepare_for_create(self, ctx: Context, obj: Object) -> None:
+        super().prepare_for_create(ctx, obj)
+        obj["status"] = {}
+        _add_time(obj, ctx.timestamp())
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        obj["status"] = old.get("status") or {}
+        taint, before = obj["spec"]["taint"], get(old, "spec", "taint", default={})
+        if taint.get("effect") != before.get("effect") and taint.get("timeAdded") == before.get("timeAdded"):
+            del taint["timeAdded"]
+        _add_time(obj, ctx.timestamp())
+        super().prepare_for_update(ctx, obj, old)
+
+    def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        return (("status",),)
+
+
+def _add_time(rule: Object, now: str) -> None:
+    taint = rule["spec"]["taint"]
+    if taint.get("timeAdded") is None:
+        taint["timeAdded"] = now
+
+
+class DeviceTaintRuleStatusStrategy(KindStatusStrategy):
+    """`/status`: what the evictions caused by the rule have come to."""
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        super().prepare_for_update(ctx, obj, old)
+        reset_metadata_for_status(obj["metadata"], old["metadata"])
+
+    def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        return (("metadata",), ("spec",))
+
+
+def _taint(rule: Object, field: str) -> str:
+    return get(rule, "spec", "taint", field, default="")  # type: ignore[no-any-return]
+
+
+STRATEGY = DeviceTaintRuleStrategy()
+RESOURCE = Resource(
+    group=GROUP,
+    plural="devicetaintrules",
+    kind="DeviceTaintRule",
+    namespaced=False,
+    versions=(ServedVersion("v1"),),
+    storage_version="v1beta2",
+    convert=relabel,
+    strategy=STRATEGY,
+    subresources=(Subresource(name="status", strategy=DeviceTaintRuleStatusStrategy(STRATEGY)),),
+    empty={"spec": {"taint": {"key": "", "effect": ""}}, "status": {}},
+    columns=(
+        NAME,
+        Column(
+            "Key",
+            lambda obj, now: _taint(obj, "key"),
+            description="The taint key to be applied to a device. Must be a label name.",
+        ),
+        Column(
+            "Value",
+            lambda obj, now: _taint(obj, "value"),
+            description="The taint value corresponding to the taint key. Must be a label value.",
+        ),
+        Column(
+            "Effect",
+            lambda obj, now: _taint(obj, "effect"),
+            description="The effect of the taint on claims that do not tolerate the taint and through such claims on "
+            "the pods using them.\n\nValid effects are None, NoSchedule and NoExecute. PreferNoSchedule as "
+            "used for nodes is not valid here. More effects may get added in the future. Consumers must "
+            "treat unknown effects like None.",
+        ),
+        Column(
+            "TimeAdded",
+            lambda obj, now: Since(_taint(obj, "timeAdded")),
+            description="TimeAdded represents the time at which the taint was added or (only in a DeviceTaintRule) the "
+            "effect was modified. Added automatically during create or update if not set.\n\nIn addition, "
+            "in a DeviceTaintRule a value provided during an update gets replaced with the current time if "
+            "the provided value is the same as the old one and the new effect is different. Changing the "
+            "key and/or value while keeping the effect unchanged is possible and does not update the time "
+            "stamp because the eviction which uses it is either already started (NoExecute) or not started "
+            "yet (NoEffect, NoSchedule).",
+        ),
+        AGE,
+    ),
+)
