@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple, Protocol
 
 from apiserver.apimachinery.http import Frame
@@ -28,6 +28,7 @@ SHORTEST, LONGEST = 0.001, 0.005  # seconds between two flushes when busy, for f
 PER_WATCHER = 1e-5  # 3 ms for 200 watchers, 5 ms for 1,000: past that latency grows faster than the saving
 
 BOOKMARK_PERIOD = 60.0  # as upstream's defaultBookmarkFrequency
+STALE = 1000  # times of watchers that are gone, kept until it pays to sort them out
 BEFORE_END = 2.0  # seconds before its timeout a watch gets a bookmark
 
 
@@ -39,6 +40,7 @@ class Watcher(Protocol):
     header_due: bool  # a table watch that has not sent its columns yet
     channel: Channel
     deadline: float  # by the loop's time
+    due: int  # the hub's number of its next bookmark or timeout
 
     def send(self, frame: Frame) -> None:
         """Pass bytes on; never blocks, never raises."""
@@ -130,8 +132,9 @@ class WatchHub:
         self._pending: list[Change] = []
         self._busy = False  # a flush is scheduled or under way
         self._last_flush = -1.0
-        self._due: list[tuple[float, int, Watcher]] = []  # bookmarks and timeouts, the next one first
+        self._due: list[tuple[float, int]] = []  # bookmarks and timeouts, the next one first: when, and its number
         self._due_number = 0
+        self._scheduled: dict[int, Watcher] = {}  # by number; who is forgotten must not be kept until its time
         self._timer: asyncio.TimerHandle | None = None
         self._unsubscribe = cacher.subscribe(self)
         self.closed = False
@@ -160,6 +163,10 @@ class WatchHub:
             return
         del channel.watchers[watcher]
         self._count -= 1
+        self._scheduled.pop(watcher.due, None)
+        if len(self._due) > STALE + 2 * self._count:
+            self._due[:] = [entry for entry in self._due if entry[1] in self._scheduled]
+            heapify(self._due)
         if not channel.watchers:
             bucket = self._bucket(channel)
             bucket.pop(channel, None)
@@ -298,7 +305,9 @@ class WatchHub:
 
     def _schedule(self, watcher: Watcher, at: float) -> None:
         self._due_number += 1
-        heappush(self._due, (at, self._due_number, watcher))
+        watcher.due = self._due_number
+        self._scheduled[watcher.due] = watcher
+        heappush(self._due, (at, self._due_number))
         if self._due[0][1] == self._due_number:
             self._set_timer(at)
 
@@ -318,8 +327,8 @@ class WatchHub:
         frames: dict[Form, Frame] = {}
         due = self._due
         while due and due[0][0] <= now:
-            watcher = heappop(due)[2]
-            if watcher not in watcher.channel.watchers:
+            watcher = self._scheduled.pop(heappop(due)[1], None)
+            if watcher is None:
                 continue
             if watcher.deadline <= now:
                 watcher.end()

@@ -64,6 +64,7 @@ class Watching:
         "bookmarks",
         "channel",
         "deadline",
+        "due",
         "error",
         "form",
         "header_due",
@@ -93,6 +94,7 @@ class Watching:
         self.bookmarks = options.allow_bookmarks
         self.header_due = key.form.kind == TABLE
         self.deadline = 0.0
+        self.due = 0
         self._live = False
         self._ended = False
         self._backlog: deque[Frame] = deque()

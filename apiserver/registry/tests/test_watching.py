@@ -439,3 +439,21 @@ def expected(log: list[tuple[int, str, Object | None, Object | None]], start: in
 
 def test_told_names_errors() -> None:
     assert told({"type": "ERROR", "object": {"code": 410, "reason": "Expired"}}) == "ERROR 410 Expired"
+
+
+@virtual()
+async def test_a_watch_that_is_over_is_not_kept_until_its_time(world: World) -> None:
+    """Else every client that comes and goes leaves its connection's buffers behind for up to an hour."""
+    hub = world.store.watches.hub
+    for _ in range(3):
+        clients = [Client(world, allowWatchBookmarks=number % 2) for number in range(1200)]
+        await asyncio.sleep(1)
+        assert len(hub) == 1200
+        for client in clients:
+            client.sink.gone.set()
+        await asyncio.sleep(1)
+        assert (len(hub), len(hub._scheduled)) == (0, 0)
+    assert len(hub._due) <= 1000
+    last = Client(world, allowWatchBookmarks=1)
+    await asyncio.sleep(61)
+    assert last.sink.told[-1].startswith("BOOKMARK")
