@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from apiserver.registry.store import Store
 
 
+TABLED = ("", "status", "scale")  # the resource itself and these subresources; upstream has no tables of others
+
+
 @dataclass(slots=True)
 class Scope:
     """One served (resource, version[, subresource])."""
@@ -36,11 +39,14 @@ class Scope:
     options: dict[str, Any] = field(default_factory=dict)  # min_request_timeout, limits, …
     gvk: GroupVersionKind = field(init=False)  # the kind of bodies: the subresource's where it has its own
     gvr: GroupVersionResource = field(init=False)
+    has_tables: bool = field(init=False)  # upstream: whether the storage behind it is a TableConvertor
 
     def __post_init__(self) -> None:
         own = None if self.subresource is None else self.subresource.kind
         self.gvk = own if own is not None else self.resource.gvk(self.version)
         self.gvr = GroupVersionResource(self.resource.group, self.version, self.resource.plural)
+        name = self.subresource.name if self.subresource is not None else ""
+        self.has_tables = self.store is not None and name in TABLED
 
     def context(self, request: Request) -> Context:
         """The request's facts as Store and strategies see them."""

@@ -40,7 +40,7 @@ def negotiate(scope: Scope, request: Request, *, stream: bool = False) -> Form:
     if accept in ("", "application/json", "*/*"):
         return Form(scope.version, pretty=pretty)
     supported = negotiation.BUILT_IN if scope.resource.schemas is None else negotiation.CUSTOM
-    found = negotiation.negotiate(accept, supported, stream=stream)
+    found = negotiation.negotiate(accept, supported, tables=scope.has_tables, stream=stream)
     return Form(
         scope.version,
         found.encoding,
