@@ -56,6 +56,8 @@ class _Told:
     name: str
     count: int
     first: str
+    message: str = ""
+    combined: bool = False
     busy: bool = False
 
 
@@ -92,21 +94,25 @@ class EventRecorder:
         now = self._clock.now()
         about = object_reference(obj, field_path)
         similar = (*(about.get(k, "") for k in ("kind", "namespace", "name", "uid", "apiVersion")), type, reason)
-        message = self._aggregate(similar, message, now)
+        combined = self._is_one_of_many(similar, message, now)
         if not self._allowed(similar[:5], now) or len(self._tasks) >= MAX_PENDING:
             return
-        key = (*similar, message, field_path)
+        # Many similar ones are told in one event, whose message is the last one's.
+        key = similar if combined else (*similar, message, field_path)
         told = self._told.get(key)
         if told is None:
             self._serial += 1
             told = _Told(f"{about['name']}.{int(now * 1e9) + self._serial:x}", 0, rfc3339(now))
         told.count += 1
+        told.message = f"(combined from similar events): {message}" if combined else message
+        told.combined = combined
         self._told.remember(key, told)
         if not told.busy:
             told.busy = True
-            self._tasks.create_task(self._write(told, about, type, reason, message), name="event")
+            self._tasks.create_task(self._write(told, about, type, reason), name="event")
 
-    def _aggregate(self, key: tuple[Any, ...], message: str, now: float) -> str:
+    def _is_one_of_many(self, key: tuple[Any, ...], message: str, now: float) -> bool:
+        """Were there so many similar messages lately that this one is only counted with them?"""
         record = self._similar.get(key)
         if record is None or now - record.last > SIMILAR_WITHIN:
             record = _Similar()
@@ -114,9 +120,9 @@ class EventRecorder:
         record.last = now
         self._similar.remember(key, record)
         if len(record.messages) < SIMILAR_MAX:
-            return message
+            return False
         record.messages.pop(next(iter(record.messages)))
-        return f"(combined from similar events): {message}"
+        return True
 
     def _allowed(self, key: tuple[Any, ...], now: float) -> bool:
         bucket = self._buckets.get(key) or _Bucket(SPAM_BURST, now)
@@ -128,32 +134,30 @@ class EventRecorder:
         bucket.tokens -= 1
         return True
 
-    async def _write(self, told: _Told, about: dict[str, str], type: str, reason: str, message: str) -> None:
+    async def _write(self, told: _Told, about: dict[str, str], type: str, reason: str) -> None:
         namespace = about.get("namespace") or "default"
         try:
             written = 0
             while written != told.count:  # said again meanwhile: one more patch, not one each
                 count, last = told.count, rfc3339(self._clock.now())
                 if written == 0 and count == 1:
-                    await self._create(told, namespace, about, type, reason, message)
+                    await self._create(told, namespace, about, type, reason)
                 else:
-                    await self._count(told, namespace, about, type, reason, message, count, last)
+                    await self._count(told, namespace, about, type, reason, count, last)
                 written = count
         except (StatusError, ConnectionError, TimeoutError, OSError) as error:
             log.info("event not written", extra={"reason": reason, "error": str(error)})
         finally:
             told.busy = False
 
-    async def _create(
-        self, told: _Told, namespace: str, about: dict[str, str], type: str, reason: str, message: str
-    ) -> None:
-        event = {
+    async def _create(self, told: _Told, namespace: str, about: dict[str, str], type: str, reason: str) -> None:
+        event: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": told.name, "namespace": namespace},
             "involvedObject": about,
             "reason": reason,
-            "message": message,
+            "message": told.message,
             "source": self._source,
             "firstTimestamp": told.first,
             "lastTimestamp": rfc3339(self._clock.now()),
@@ -162,26 +166,20 @@ class EventRecorder:
             "reportingComponent": self._source["component"],
             "reportingInstance": self._source.get("host", ""),
         }
+        if told.combined:  # upstream makes these anew and does not say who reports them (record.EventAggregator)
+            event |= {"reportingComponent": "", "reportingInstance": ""}
         await self._events.create(event, namespace)
 
     async def _count(
-        self,
-        told: _Told,
-        namespace: str,
-        about: dict[str, str],
-        type: str,
-        reason: str,
-        message: str,
-        count: int,
-        last: str,
+        self, told: _Told, namespace: str, about: dict[str, str], type: str, reason: str, count: int, last: str
     ) -> None:
-        patch = {"count": count, "lastTimestamp": last, "message": message}
+        patch = {"count": count, "lastTimestamp": last, "message": told.message}
         try:
             await self._events.patch(told.name, namespace, patch, type=MERGE_PATCH)
         except StatusError as error:
             if error.code != 404:
                 raise
-            await self._create(told, namespace, about, type, reason, message)
+            await self._create(told, namespace, about, type, reason)
 
     async def close(self) -> None:
         await self._tasks.close()
