@@ -99,6 +99,7 @@ class ControllerReferences:
     ) -> None:
         self._client = client
         self._owner = owner
+        self._uid: str = owner["metadata"]["uid"]
         self._reference = reference
         self._selector = selector
         self._can_adopt = can_adopt
@@ -109,21 +110,29 @@ class ControllerReferences:
         self, candidates: Iterable[Object], matches: Callable[[Object], bool] = lambda obj: True
     ) -> list[Object]:
         """The objects that are the owner's after adoption and release."""
-        return [obj for obj in candidates if await self._claim(obj, matches)]
+        mine = []
+        for obj in candidates:
+            # Most objects are the owner's and stay so: they cost no coroutine each.
+            if self._is_mine(obj, matches) or await self._claim(obj, matches):
+                mine.append(obj)
+        return mine
+
+    def _wanted(self, obj: Object, matches: Callable[[Object], bool]) -> bool:
+        return self._selector.matches(obj["metadata"].get("labels") or {}) and matches(obj)
+
+    def _is_mine(self, obj: Object, matches: Callable[[Object], bool]) -> bool:
+        reference = controller_of(obj)
+        return reference is not None and reference["uid"] == self._uid and self._wanted(obj, matches)
 
     async def _claim(self, obj: Object, matches: Callable[[Object], bool]) -> bool:
+        """Adopt or release an object that is not simply the owner's."""
         meta, owner = obj["metadata"], self._owner["metadata"]
-        wanted = self._selector.matches(meta.get("labels") or {}) and matches(obj)
         reference = controller_of(obj)
         if reference is not None:
-            if reference["uid"] != owner["uid"]:
-                return False
-            if wanted:
-                return True
-            if not owner.get("deletionTimestamp"):
+            if reference["uid"] == self._uid and not owner.get("deletionTimestamp"):
                 await self._release(obj)
             return False
-        if owner.get("deletionTimestamp") or not wanted or meta.get("deletionTimestamp"):
+        if owner.get("deletionTimestamp") or not self._wanted(obj, matches) or meta.get("deletionTimestamp"):
             return False
         if meta.get("namespace") != owner.get("namespace"):
             return False

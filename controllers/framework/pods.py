@@ -25,7 +25,7 @@ def is_active(pod: Object) -> bool:
 
 def is_terminating(pod: Object) -> bool:
     """Being deleted and not finished yet."""
-    return phase(pod) not in ("Succeeded", "Failed") and bool(pod["metadata"].get("deletionTimestamp"))
+    return bool(pod["metadata"].get("deletionTimestamp")) and phase(pod) not in ("Succeeded", "Failed")
 
 
 def condition(obj: Object, kind: str) -> dict[str, Any] | None:
