@@ -21,6 +21,7 @@ from controllers.framework.ownership import controller_reference
 from controllers.loops.endpoints import membership, slices
 from controllers.loops.endpoints.membership import Membership, TriggerTimes
 from controllers.loops.endpoints.slices import Changes, EndpointKey, Ports, PortsKey, ports_key
+from controllers.loops.endpoints.topology import DISABLED, ZONE, Told, Topology, shares_of_cpu
 from controllers.loops.endpoints.tracker import MANAGED_BY, SERVICE_NAME, SliceTracker, service_of
 
 WORKERS = 5
@@ -28,8 +29,8 @@ NAME = "endpointslice-controller.k8s.io"
 COMPONENT = "endpoint-slice-controller"
 BASE_DELAY = 1.0  # seconds between retries at first; upstream defaultSyncBackOff
 AFTER_SLICE = 1.0  # seconds after a slice's change; upstream endpointSliceChangeMinSyncDelay
-ZONE = "topology.kubernetes.io/zone"
 HINT_ANNOTATIONS = ("service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode")
+NODES_CHANGED = Request("", "nodes")  # no Service: those have a namespace
 DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 
@@ -82,16 +83,16 @@ def endpoint_of(service: Object, pod: Object, node: Object | None, family: str) 
     return endpoint | {k: v for k, v in more.items() if v}
 
 
-def distribution_of(service: Object) -> str:
-    """The Service's trafficDistribution, where it counts: the older annotation goes before it."""
+def by_topology(service: Object) -> bool:
+    """Does an annotation ask for hints in proportion to the zones? Of two the older one counts."""
     annotations = objects.annotations_of(service)
-    for name in HINT_ANNOTATIONS:
-        if name in annotations:
-            if annotations[name] in ("Auto", "auto"):
-                return ""
-            break
+    return next((annotations[name] for name in HINT_ANNOTATIONS if name in annotations), "") in ("Auto", "auto")
+
+
+def distribution_of(service: Object) -> str:
+    """The Service's trafficDistribution, where it counts: the annotation goes before it."""
     wanted = service["spec"].get("trafficDistribution") or ""
-    return wanted if wanted in DISTRIBUTIONS else ""
+    return wanted if wanted in DISTRIBUTIONS and not by_topology(service) else ""
 
 
 def owned_by(endpoint_slice: Object, service: Object) -> bool:
@@ -150,7 +151,6 @@ def plan_family(
             changes.delete = []
         else:
             changes.create.append(placeholder)
-    slices.add_hints(changes, existing, distribution_of(service))
     return changes
 
 
@@ -190,13 +190,20 @@ class Slicing:
         self.recorder = context.recorder(COMPONENT)
         self.times = TriggerTimes()
         self.tracker = SliceTracker()
+        self.topology = Topology()
+        self.overloaded: list[Request] = []  # Services that a change of nodes makes look again
         self.writer = SliceWriter(context.resource(ENDPOINT_SLICES), self.tracker)
 
     async def reconcile(self, request: Request) -> None:
+        if request == NODES_CHANGED:
+            self.topology.ratios = shares_of_cpu(self.nodes.list())
+            self.overloaded.extend(self.topology.overloaded())
+            return
         service = self.services.get(*request)
         if service is None:
             self.times.forget(request)
             self.tracker.forget(request)
+            self.topology.forget_all(request)
             return
         if service["spec"].get("type") == "ExternalName" or not membership.selector_of(service):
             return
@@ -226,6 +233,7 @@ class Slicing:
             groups = self._desired(service, pods, family, missing)
             mine = [s for s in existing if s["addressType"] == family]
             changes = plan_family(service, family, mine, groups)
+            self._hint(service, family, changes, mine)
             slices.recycle(changes, lambda deleted, made: owned_by(deleted, service))
             for endpoint_slice in [*changes.create, *changes.update]:
                 _stamp(endpoint_slice, trigger_time)
@@ -235,6 +243,20 @@ class Slicing:
         await self.writer.write(gone, service["metadata"]["namespace"], creating=False)
         if missing:
             raise Retry(", ".join(missing))
+
+    def _hint(self, service: Object, family: str, changes: Changes, existing: list[Object]) -> None:
+        request = Request(service["metadata"]["namespace"], service["metadata"]["name"])
+        told: list[Told] = []
+        if by_topology(service):
+            told = self.topology.add_hints(request, family, changes, existing)
+        else:
+            if self.topology.populated(request):
+                message = f"{DISABLED}, addressType: {family}"
+                told = [Told("Warning", "TopologyAwareHintsDisabled", message)]
+            self.topology.forget(request, family)
+            slices.add_hints(changes, existing, distribution_of(service))
+        for event in told:
+            self.recorder.event({**service, "apiVersion": "v1", "kind": "Service"}, *event)
 
     def _desired(
         self, service: Object, pods: list[Object], family: str, missing: dict[str, None]
@@ -296,10 +318,30 @@ def slice_handler(tracker: SliceTracker, by: str, enqueue: Callable[[Request], N
     return Handler(added=added, updated=updated, deleted=deleted)
 
 
+class SliceLoop:
+    """Reconciles, and lets Services look again that have too few endpoints for the zones as they became."""
+
+    def __init__(self, slicing: Slicing) -> None:
+        self.slicing = slicing
+        self.controller: Controller | None = None
+
+    async def reconcile(self, request: Request) -> None:
+        await self.slicing.reconcile(request)
+        while self.slicing.overloaded and self.controller is not None:
+            self.controller.queue.add(self.slicing.overloaded.pop(0))
+
+
+def _zones_changed(old: Object | None, new: Object) -> bool:
+    if old is None or pod_facts.is_ready(old) != pod_facts.is_ready(new):
+        return True
+    return objects.labels_of(old).get(ZONE) != objects.labels_of(new).get(ZONE)
+
+
 def build(context: Context) -> Loop:
     reconciler = Slicing(context)
+    loop = SliceLoop(reconciler)
     limiter = RateLimiter[Request](base=BASE_DELAY)
-    controller = Controller("endpointslice-controller", reconciler, workers=WORKERS, rate_limiter=limiter)
+    controller = loop.controller = Controller("endpointslice-controller", loop, workers=WORKERS, rate_limiter=limiter)
     queue = controller.queue
     controller.watch(context.informer(SERVICES))
     pods, endpoint_slices = context.informer(PODS), context.informer(ENDPOINT_SLICES)
@@ -307,6 +349,7 @@ def build(context: Context) -> Loop:
     endpoint_slices.add_handler(
         slice_handler(reconciler.tracker, NAME, lambda request: queue.add_after(request, AFTER_SLICE))
     )
-    for informer in (pods, endpoint_slices, context.informer(NODES)):
+    controller.watch(context.informer(NODES), lambda node: (NODES_CHANGED,), when=_zones_changed)
+    for informer in (pods, endpoint_slices):
         controller.needs(informer)
     return controller
