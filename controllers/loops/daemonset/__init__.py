@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from apiserver.apimachinery import labels, objects
 from apiserver.apimachinery.objects import Object, controller_of
 from apiserver.client.informer import Handler
 from controllers.framework.context import Context
-from controllers.framework.controller import Controller, request_of
+from controllers.framework.controller import Controller, Request, request_of
 from controllers.framework.kinds import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
 from controllers.framework.manager import Loop
-from controllers.framework.ownership import CONTROLLER
+from controllers.framework.nodes import node_name_index, taints_of
 from controllers.loops.daemonset.controller import COMPONENT, DaemonSets
 from controllers.loops.daemonset.history import API_VERSION, KIND
-from controllers.loops.daemonset.placement import Placements, target_node
+from controllers.loops.daemonset.placement import Placements
 
 WORKERS = 2  # upstream ConcurrentDaemonSetSyncs
 # Seconds for each desired pod to wait after a change of one: see SETTLE_PER_POD of the replica sets.
@@ -27,6 +25,7 @@ class Changes:
     def __init__(self, sets: DaemonSets, controller: Controller) -> None:
         self.sets = sets
         self.queue = controller.queue
+        self._placements: dict[Request, tuple[tuple[str, int], Placements]] = {}
 
     def owner(self, obj: Object) -> Object | None:
         """The daemon set that controls a pod or a revision, if it is still there."""
@@ -91,32 +90,43 @@ class Changes:
 
     def node_changed(self, node: Object) -> None:
         """Queue the sets for which the node makes a difference."""
+        on_node = self.sets.known_pods.by_index("node", node["metadata"]["name"])
+        there = {reference["uid"] for pod in on_node if (reference := controller_of(pod)) is not None}
         for owner in self.sets.known.list():
-            if self._matters(node, owner):
+            if self._matters(node, owner, there=owner["metadata"]["uid"] in there):
                 self.queue.add(request_of(owner))
 
     def node_updated(self, old: Object, node: Object) -> None:
-        taints = [(n.get("spec") or {}).get("taints") or [] for n in (old, node)]
-        if objects.labels_of(old) != objects.labels_of(node) or taints[0] != taints[1]:
+        if objects.labels_of(old) != objects.labels_of(node) or taints_of(old) != taints_of(node):
             self.node_changed(node)
 
-    def _matters(self, node: Object, owner: Object) -> bool:
-        placement = Placements(owner["spec"]["template"]).on(node)
-        there = any(target_node(pod) == node["metadata"]["name"] for pod in self._pods_of(owner))
+    def _matters(self, node: Object, owner: Object, *, there: bool) -> bool:
+        """`there`: the owner has a pod on the node."""
+        placement = self._rules(owner).on(node)
         if not there:
             return placement.run
         return not placement.stay or (owner.get("status") or {}).get("numberMisscheduled", 0) > 0
 
-    def _pods_of(self, owner: Object) -> Iterable[Object]:
-        return self.sets.known_pods.by_index(CONTROLLER, owner["metadata"]["uid"])
+    def _rules(self, owner: Object) -> Placements:
+        """The owner's rules, read once for each of its generations: a thousand nodes may come at once."""
+        key = (owner["metadata"]["uid"], owner["metadata"].get("generation", 0))
+        known = self._placements.get(request_of(owner))
+        if known is None or known[0] != key:
+            known = self._placements[request_of(owner)] = (key, Placements(owner["spec"]["template"]))
+        return known[1]
+
+    def owner_deleted(self, owner: Object) -> None:
+        self.sets.expectations.forget(request_of(owner))
+        self._placements.pop(request_of(owner), None)
 
 
 def build(context: Context) -> Loop:
     sets = DaemonSets(context)
     controller = Controller(COMPONENT, sets, workers=WORKERS)
     changes = Changes(sets, controller)
+    context.informer(PODS).add_index("node", node_name_index)
     informer = context.informer(DAEMON_SETS)
-    informer.add_handler(Handler(deleted=lambda gone: sets.expectations.forget(request_of(gone))))
+    informer.add_handler(Handler(deleted=changes.owner_deleted))
     controller.watch(informer)
     for resource, handler in (
         (PODS, Handler(changes.pod_added, changes.pod_updated, changes.pod_deleted)),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from apiserver.apimachinery import labels, objects
 from apiserver.apimachinery.objects import Object
+from controllers.framework.nodes import taints_of, tolerates
 
 NODE_NAME = "metadata.name"
 _OPERATORS = {
@@ -70,7 +71,7 @@ class Placements:
     def on(self, node: Object) -> Placement:
         if self._node_name not in ("", node["metadata"]["name"]) or not self._fits(node):
             return Placement(run=False, stay=False)
-        untolerated = {t["effect"] for t in (node.get("spec") or {}).get("taints") or () if not self._tolerates(t)}
+        untolerated = {t["effect"] for t in taints_of(node) if not self._tolerates(t)}
         stay = "NoExecute" not in untolerated
         return Placement(run=stay and "NoSchedule" not in untolerated, stay=stay)
 
@@ -80,7 +81,7 @@ class Placements:
             return False
         return self._terms is None or any(term is not None and term.matches(node) for term in self._terms)
 
-    def _tolerates(self, taint: Mapping[str, Any]) -> bool:
+    def _tolerates(self, taint: dict[str, Any]) -> bool:
         return any(tolerates(toleration, taint) for toleration in self._tolerations)
 
 
@@ -107,18 +108,6 @@ def _term(term: Mapping[str, Any]) -> _Term | None:
     if any(f["operator"] not in ("In", "NotIn") or len(f.get("values") or ()) != 1 for f in fields):
         return None
     return _Term(labels.Selector(found), tuple((f["values"][0], f["operator"] == "In") for f in fields))
-
-
-def tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Upstream's Toleration.ToleratesTaint; comparing operators are behind a gate that is off."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if operator == "Equal":
-        return bool((toleration.get("value") or "") == (taint.get("value") or ""))
-    return bool(operator == "Exists")
 
 
 def target_node(pod: Object) -> str:
