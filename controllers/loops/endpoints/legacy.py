@@ -171,8 +171,10 @@ def build(context: Context) -> Loop:
     reconciler = EndpointsLoop(context)
     controller = Controller("endpoints-controller", reconciler, workers=WORKERS)
     controller.watch(context.informer(SERVICES))
-    # Additions too: what is left over from a Service that went while nobody looked has to go.
-    controller.watch(context.informer(ENDPOINTS), when=lambda old, new: old is None)
+    known = context.informer(ENDPOINTS)
+    # Of the first state all: what is left over from a Service that went while nobody looked has to go. Later ones that
+    # somebody makes without a Service are his (upstream checkLeftoverEndpoints, once).
+    controller.watch(known, when=lambda old, new: old is None and not known.has_synced)
     pods = context.informer(PODS)
     pods.add_handler(reconciler.members.handler(controller.queue.add))
     controller.needs(pods)

@@ -276,6 +276,17 @@ def test_more_than_a_thousand_addresses_are_cut_off_and_said_so() -> None:
     run_virtual(main())
 
 
+def test_endpoints_that_somebody_makes_without_a_service_are_his() -> None:
+    async def main() -> None:
+        async with pod_world(*LOOPS) as w:
+            made = await w.resource(ENDPOINTS).create({"metadata": {"name": "mine"}}, "default")
+            await w.settle(60)
+            made["metadata"]["labels"] = {"a": "b"}
+            await w.resource(ENDPOINTS).update(made)
+
+    run_virtual(main())
+
+
 def test_handmade_endpoints_are_mirrored_and_followed() -> None:
     async def main() -> None:
         async with pod_world(*LOOPS, MIRRORING) as w:
