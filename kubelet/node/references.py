@@ -10,12 +10,14 @@ from typing import NamedTuple
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.gvk import GroupVersionResource
+from apiserver.apimachinery.labels import Selector
 from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import Client
 
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
 SECRETS = GroupVersionResource("", "v1", "secrets")
 CLAIMS = GroupVersionResource("", "v1", "persistentvolumeclaims")
+TRUST_BUNDLES = GroupVersionResource("certificates.k8s.io", "v1", "clustertrustbundles")
 FRESH = 10.0  # seconds; the real kubelet's watch is a moment behind, too
 LIMIT = 256
 
@@ -48,6 +50,14 @@ class References:
             if error.code != 404:
                 raise
             return None
+
+    async def trust_bundle(self, name: str) -> Object | None:
+        return await self._get(TRUST_BUNDLES, "", name)
+
+    async def trust_bundles(self, signer: str, selector: Selector) -> list[Object]:
+        """Those of one signer that labels select, as they are now."""
+        found = await self._client.resource(TRUST_BUNDLES).list(field_selector=f"spec.signerName={signer}")
+        return [bundle for bundle in found.get("items") or () if selector.matches(bundle["metadata"].get("labels"))]
 
     async def _get(self, gvr: GroupVersionResource, namespace: str, name: str) -> Object | None:
         key, now = (gvr.resource, namespace, name), self._clock.now()

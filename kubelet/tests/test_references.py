@@ -60,6 +60,57 @@ def test_a_pod_that_waits_for_its_volumes_can_be_deleted() -> None:
     run_virtual(main())
 
 
+SIGNER = "example.com/signer"
+BUNDLE = {
+    "apiVersion": "certificates.k8s.io/v1",
+    "kind": "ClusterTrustBundle",
+    "metadata": {"name": "example.com:signer:a", "labels": {"alive": "true"}},
+    "spec": {"signerName": SIGNER, "trustBundle": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"},
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            {"name": "example.com:signer:a"},
+            'while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io "example.com:signer:a" not found',
+        ),
+        (
+            {"signerName": SIGNER, "labelSelector": {"matchLabels": {"alive": "true"}}},
+            "combination of signerName and labelSelector matched zero ClusterTrustBundles",
+        ),
+    ],
+)
+def test_a_missing_trust_bundle_holds_the_pod_until_it_is_there(source: dict[str, object], message: str) -> None:
+    async def main() -> None:
+        async with node_world() as nodes:
+            projection = {"sources": [{"clusterTrustBundle": {"path": "ca.pem", **source}}]}
+            await nodes.create(pod_of(volumes=[{"name": "v", "projected": projection}]))
+            await nodes.wait(waits_for("ContainerCreating"), timeout=5)
+            told = ("Warning", "FailedMount", f'MountVolume.SetUp failed for volume "v" : {message}')
+            assert told in await nodes.events()
+            await nodes.ask("POST", "/apis/certificates.k8s.io/v1/clustertrustbundles", BUNDLE)
+            await nodes.wait_phase("Running", timeout=60)
+
+    run_virtual(main())
+
+
+def test_no_labels_select_no_trust_bundle_and_an_optional_one_is_not_waited_for() -> None:
+    async def main() -> None:
+        async with node_world() as nodes:
+            await nodes.ask("POST", "/apis/certificates.k8s.io/v1/clustertrustbundles", BUNDLE)
+            source = {"path": "ca.pem", "signerName": SIGNER}
+            for name, more in (("waits", {}), ("runs", {"optional": True})):
+                projection = {"sources": [{"clusterTrustBundle": {**source, **more}}]}
+                pod = pod_of(name=name, volumes=[{"name": "v", "projected": projection}])
+                await nodes.create(pod)
+            await nodes.wait_phase("Running", name="runs", timeout=60)
+            assert (await nodes.status("waits"))["phase"] == "Pending"
+
+    run_virtual(main())
+
+
 def test_an_image_that_cannot_be_pulled_is_tried_again_later() -> None:
     async def main() -> None:
         async with node_world() as nodes:

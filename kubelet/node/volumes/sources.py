@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from apiserver.apimachinery import labels
 from apiserver.apimachinery.objects import Object
 
 
@@ -24,6 +25,10 @@ class Sources(Protocol):
     async def secret(self, namespace: str, name: str) -> Object | None: ...
 
     async def claim(self, namespace: str, name: str) -> Object | None: ...
+
+    async def trust_bundle(self, name: str) -> Object | None: ...
+
+    async def trust_bundles(self, signer: str, selector: labels.Selector) -> list[Object]: ...
 
 
 Check = Callable[[dict[str, Any], str, Sources], Awaitable[None]]
@@ -54,12 +59,28 @@ async def _secret(source: dict[str, Any], namespace: str, sources: Sources) -> N
         raise NotReady(f'secret "{name}" not found')
 
 
+async def _trust_bundle(source: dict[str, Any], namespace: str, sources: Sources) -> None:
+    """One bundle by name, or all of a signer that labels select (upstream clustertrustbundle_manager.go)."""
+    if source.get("optional"):
+        return
+    if name := source.get("name"):
+        if await sources.trust_bundle(name) is None:
+            why = f'clustertrustbundle.certificates.k8s.io "{name}" not found'
+            raise NotReady(f"while getting ClusterTrustBundle: {why}")
+        return
+    selector = labels.from_label_selector(source.get("labelSelector"))
+    if not await sources.trust_bundles(source.get("signerName") or "", selector):
+        raise NotReady("combination of signerName and labelSelector matched zero ClusterTrustBundles")
+
+
 async def _projected(source: dict[str, Any], namespace: str, sources: Sources) -> None:
     for each in source.get("sources") or ():
         if "configMap" in each:
             await _config_map(each["configMap"], namespace, sources)
         elif "secret" in each:
             await _secret(each["secret"], namespace, sources)
+        elif "clusterTrustBundle" in each:
+            await _trust_bundle(each["clusterTrustBundle"], namespace, sources)
 
 
 async def _claim(source: dict[str, Any], namespace: str, sources: Sources) -> None:
