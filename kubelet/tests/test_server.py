@@ -115,6 +115,9 @@ def test_a_node_is_read_through_the_proxy(tmp_path: Path) -> None:
             response = await nodes.world.send("GET", "/api/v1/nodes/node-1/proxy/metrics/resource")
             text = (await response.read()).decode()
             assert 'container_memory_working_set_bytes{container="c",namespace="default",pod="p"}' in text
+            response = await nodes.world.send("GET", "/api/v1/nodes/node-1/proxy/metrics")
+            lines = (await response.read()).decode().splitlines()
+            assert 'kubelet_node_name{node="node-1"} 1' in lines and "kubelet_running_pods 1" in lines
             response = await nodes.world.send("GET", "/api/v1/nodes/node-1/proxy")
             assert (response.status, response.headers["location"]) == (301, "/api/v1/nodes/node-1/proxy/")
 

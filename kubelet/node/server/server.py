@@ -22,6 +22,7 @@ from kubelet.node.kubelet import Kubelet
 from kubelet.node.server import stats
 from kubelet.node.server.access import ServerOptions, caller_of, server_context
 from kubelet.node.server.logs import NoLog, container_with_log, log_options
+from kubelet.node.server.metrics import own_metrics
 from kubelet.node.server.streams import carry, channel_protocols
 from kubelet.runtime.interface import ContainerRuntimeError, NotSupported, StreamOptions
 
@@ -200,9 +201,10 @@ class KubeletServer:
         return web.Response(text=json.dumps(await stats.summary(self._node(request))), content_type="application/json")
 
     async def _metrics(self, request: web.BaseRequest, parts: list[str]) -> web.StreamResponse:
-        if parts != ["resource"]:
+        if parts not in ([], ["resource"]):
             raise _Refused(404, "404 page not found")
-        return web.Response(text=await stats.resource_metrics(self._node(request)))
+        read = stats.resource_metrics if parts else own_metrics
+        return web.Response(text=await read(self._node(request)))
 
 
 def _stream_options(request: web.BaseRequest) -> StreamOptions:
