@@ -20,6 +20,7 @@ _STAGES = {
     "api/beta": re.compile(r"v\d+beta\d+"),
     "api/alpha": re.compile(r"v\d+alpha\d+"),
 }
+_CORE = re.compile(r"(api/)?v1(/|$)")
 
 Config = Sequence[tuple[str, str]]
 
@@ -29,7 +30,7 @@ def enabled(resources: Iterable[Resource], config: Config) -> list[Resource]:
     everything = list(resources)
     if not config:
         return everything
-    given = dict(config)
+    given = _with_core_spelled_out(config)
     check(everything, given)
     kept = []
     for resource in everything:
@@ -37,6 +38,11 @@ def enabled(resources: Iterable[Resource], config: Config) -> list[Resource]:
         if any(v.served for v in versions):
             kept.append(replace(resource, versions=versions))
     return kept
+
+
+def _with_core_spelled_out(config: Config) -> dict[str, str]:
+    """As controlplane/apiserver/options.Complete: `v1` and `api/v1` mean the core group, with all of its resources."""
+    return {"/v1" if _CORE.match(key) else key: value for key, value in config if key != "api/legacy"}
 
 
 def check(resources: Iterable[Resource], given: dict[str, str]) -> None:

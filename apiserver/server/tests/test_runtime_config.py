@@ -30,6 +30,8 @@ def served(config: str) -> list[str]:
         ("api/beta=false", ["things.v1", "others.v1", "pods.v1"]),
         ("api/alpha=true", ["things.v1", "things.v1beta1", "others.v1", "news.v1alpha1", "pods.v1"]),
         ("api/all=false,example.com/v1=true", ["things.v1", "others.v1"]),
+        ("api/v1", ["things.v1", "things.v1beta1", "others.v1", "pods.v1"]),
+        ("v1=false", ["things.v1", "things.v1beta1", "others.v1"]),
         ("api/all=false,api/ga=true", ["things.v1", "others.v1", "pods.v1"]),
         ("example.com/v1=false", ["things.v1beta1", "pods.v1"]),
         ("example.com/v1/others=false", ["things.v1", "things.v1beta1", "pods.v1"]),
