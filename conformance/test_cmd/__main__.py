@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def main() -> int:
     if why := scripts.missing() or peer.missing():
         print(why, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends with us
     chosen = [f for f in scripts.functions() if not given.names or any(name in f for name in given.names)]
     logs = Path(given.logs or tempfile.mkdtemp(prefix="test-cmd-logs-")).absolute()
     logs.mkdir(parents=True, exist_ok=True)
@@ -59,9 +61,9 @@ def _run_all(which: str, chosen: list[str], logs: Path, patience: float) -> Iter
         waiting = iter(chosen)
         current = next(waiting, None)
         while current is not None:
-            with pair.running(which, tree, logs) as port:
+            with pair.running(which, tree, logs) as server:
                 while current is not None:
-                    outcome = function.run(current, tree, port, logs / f"{which}-{current}.log", patience)
+                    outcome = function.run(current, tree, server, logs / f"{which}-{current}.log", patience)
                     print(f"{which} {outcome.result} {outcome.seconds:.0f} s {current} {outcome.why}", flush=True)
                     yield outcome
                     current = next(waiting, None)

@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from conformance.test_cmd.pair import Server
+
 RUNNER = Path(__file__).parent / "one_function.sh"
 PASSED, FAILED, LATE = "passed", "failed", "timed out"
 LONGEST = 400  # characters of a reason in the ledger
 _COLOUR = re.compile(r"\x1b[\[(][0-9;]*[A-Za-z]")
-_ERROR = re.compile(r"^!!! \[.*?\] Error in \S*?(\w[\w.-]*\.sh:\d+)\. ('.*?') exited", re.MULTILINE | re.DOTALL)
+_TREE = re.compile(r"^!!! (\[.*?\] Call tree:|Error in)", re.MULTILINE)  # what the shell's trap says after a failure
+_ERROR = re.compile(r"^  Error in \S*?([\w.-]+\.sh:\d+)\. ('.*?') exited with", re.MULTILINE | re.DOTALL)
 
 
 class Outcome(NamedTuple):
@@ -27,10 +30,11 @@ class Outcome(NamedTuple):
     why: str
 
 
-def run(name: str, tree: Path, port: int, log: Path, patience: float) -> Outcome:
+def run(name: str, tree: Path, server: Server, log: Path, patience: float) -> Outcome:
     """The function in a process group of its own, which ends with it; everything it says goes to `log`."""
-    kept = {key: os.environ[key] for key in ("PATH", "TMPDIR", "GOMODCACHE") if key in os.environ}
-    environment = {**kept, "HOME": str(tree), "TERM": "xterm", "SECURE_API_PORT": str(port)}
+    kept = {key: os.environ[key] for key in ("PATH", "GOMODCACHE") if key in os.environ}
+    environment = {**kept, "HOME": str(tree), "TERM": "xterm", "KUBE_VERBOSE": "4"}
+    environment |= {"SECURE_API_PORT": str(server.port), "TMPDIR": str(server.directory)}
     environment["KUBE_JUNIT_REPORT_DIR"] = str(log.parent / f"{log.stem}-junit")
     started = time.monotonic()
     with log.open("wb") as out:
@@ -56,10 +60,10 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def reason(said: str) -> str:
-    """The assertion that failed and where it stands, out of what the function said; else its last words."""
-    parts = [f"{match[1]} {match[2]}" for match in list(_ERROR.finditer(said))[-1:]]
-    at = said.rfind("FAIL!")
-    if at >= 0:
-        parts.append(said[said.rfind("\n", 0, at) + 1 :].split("\n\n")[0])
-    words = " | ".join(parts) or said[-LONGEST:]
-    return " ".join(words.split())[:LONGEST]
+    """Where it ended, in which command, and the assertion that failed there or else the last words before."""
+    told = said.partition("+++ exit code:")[0]
+    place = [f"{match[1]} {match[2]}" for match in list(_ERROR.finditer(told))[-1:]]
+    before = _TREE.split(told)[0]
+    failed = before.rfind("FAIL!")
+    words = before[failed:] if failed >= 0 else "\n".join(before.rstrip().splitlines()[-3:])
+    return " ".join(" | ".join([*place, words]).split())[:LONGEST]

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from conformance import etcd
 from conformance.peer import peer_bin
@@ -25,6 +26,13 @@ NOT_ADMITTED = (
     "ServiceAccount,DefaultStorageClass,DefaultTolerationSeconds,MutatingAdmissionWebhook,ValidatingAdmissionWebhook,"
     "StorageObjectInUseProtection"
 )
+
+
+class Server(NamedTuple):
+    """The port it listens on, and where its serving certificate is: the scripts look for that in $TMPDIR."""
+
+    port: int
+    directory: Path
 
 
 def _apiserver_flags(tree: Path, directory: Path, port: int) -> list[str]:
@@ -89,8 +97,8 @@ def _wait_until_healthy(port: int, process: subprocess.Popen[bytes], log: Path) 
 
 
 @contextlib.contextmanager
-def running(which: str, tree: Path, logs: Path) -> Iterator[int]:
-    """The port of the server, for the length of a `with`; both programs log to `logs`."""
+def running(which: str, tree: Path, logs: Path) -> Iterator[Server]:
+    """The server, for the length of a `with`; both programs log to `logs`."""
     with tempfile.TemporaryDirectory(prefix=f"test-cmd-{which}-") as name, contextlib.ExitStack() as stack:
         directory, port = Path(name), free_port()
         subprocess.run(["openssl", "genrsa", "-out", directory / "sa.key", "2048"], check=True, capture_output=True)
@@ -101,7 +109,7 @@ def running(which: str, tree: Path, logs: Path) -> Iterator[int]:
         process = _start([*server, *_apiserver_flags(tree, directory, port)], logs / f"{which}-apiserver.log", stack)
         _wait_until_healthy(port, process, logs / f"{which}-apiserver.log")
         _start([*controllers, *_controllers_flags(tree, kubeconfig)], logs / f"{which}-controllers.log", stack)
-        yield port
+        yield Server(port, directory)
 
 
 def _start(command: list[str], log: Path, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:

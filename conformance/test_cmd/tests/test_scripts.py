@@ -8,6 +8,7 @@ import pytest
 
 from conformance.test_cmd import function, scripts
 from conformance.test_cmd.function import FAILED, LATE, PASSED
+from conformance.test_cmd.pair import Server
 
 LEGACY_SCRIPT = """
 function record_command() { :; }
@@ -23,15 +24,15 @@ runTests() {
 """
 SAID = """Successful
 message:ok
-+++ a line before
 FAIL!
 message:Error from server
 has not:forbidden
-
-16 /tree/test/cmd/get.sh
 !!! [1126 07:43:21] Call tree:
 !!! [1126 07:43:21]  1: /tree/test/cmd/get.sh:16 kube::test::if_has_string(...)
-!!! [1126 07:43:21] Error in /tree/test/cmd/../../test/cmd/get.sh:16. '((i<3-1))' exited with status 1
+!!! Error in /tree/test/cmd/get.sh:16
+  Error in test/cmd/../../test/cmd/get.sh:16. '((i<3-1))' exited with status 1
++++ exit code: 1
+FAIL! of what came after
 """
 
 
@@ -43,9 +44,11 @@ def test_the_reason_is_the_failed_assertion_with_its_place() -> None:
     assert function.reason(SAID) == ("get.sh:16 '((i<3-1))' | FAIL! message:Error from server has not:forbidden")
 
 
-def test_the_reason_without_an_assertion_is_the_command_that_failed_or_the_last_words() -> None:
-    ended = "!!! [1126 07:43:21] Error in /a/test/cmd/apps.sh:9. 'kubectl get x' exited with status 1"
-    assert function.reason(ended) == "apps.sh:9 'kubectl get x'"
+def test_the_reason_without_an_assertion_is_what_was_said_before_the_command_that_failed() -> None:
+    ended = (
+        "Error from server\n!!! Error in /a/apps.sh:9\n  Error in /a/apps.sh:9. 'kubectl get x' exited with status 1"
+    )
+    assert function.reason(ended) == "apps.sh:9 'kubectl get x' | Error from server"
     assert function.reason("could not  start\n") == "could not start"
 
 
@@ -57,6 +60,7 @@ def test_a_function_ends_as_its_shell_does_or_when_its_time_is_over(
 ) -> None:
     monkeypatch.setattr(function, "RUNNER", tmp_path / "runner.sh")
     (tmp_path / "runner.sh").write_text(script)
-    outcome = function.run("run_x_tests", tmp_path, 1, tmp_path / "x.log", patience=0.5 if result == LATE else 20)
+    server = Server(1, tmp_path)
+    outcome = function.run("run_x_tests", tmp_path, server, tmp_path / "x.log", patience=0.5 if result == LATE else 20)
     assert (outcome.function, outcome.result) == ("run_x_tests", result)
     assert outcome.why == ("FAIL! no" if result == FAILED else "")
