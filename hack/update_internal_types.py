@@ -32,6 +32,8 @@ START = {
     "policy": ("PodDisruptionBudgetSpec",),
     "storage": ("CSINodeDriver", "VolumeAttachmentSpec"),
     "node": ("Scheduling",),
+    "resource": ("ResourceClaimTemplateSpec",),
+    "certificates": ("PodCertificateRequestSpec",),
     "flowcontrol": ("FlowSchemaSpec", "PriorityLevelConfigurationSpec"),
 }
 

@@ -106,6 +106,12 @@ def too_long(field: str, max_length: int) -> FieldError:
     return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {max_length} {unit}")
 
 
+def too_long_text(field: str, max_length: int) -> FieldError:
+    """Where upstream counts characters (declared checks; maxLength)."""
+    unit = "character" if max_length == 1 else "characters"
+    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {max_length} {unit}")
+
+
 def too_many(field: str, actual: int, maximum: int) -> FieldError:
     items = "item" if maximum == 1 else "items"
     return FieldError("FieldValueTooMany", field, f"Too many: {actual}: must have at most {maximum} {items}")

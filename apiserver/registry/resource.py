@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.gvk import GroupKind, GroupResource, GroupVersion, GroupVersionKind
 from apiserver.apimachinery.http import AnyResponse, Request
 from apiserver.apimachinery.objects import Object
@@ -62,6 +63,18 @@ class Hooks(Protocol):
     async def begin_update(self, ctx: Context, obj: Object, old: Object) -> Callable[[bool], Awaitable[None]]: ...
 
     async def after_delete(self, ctx: Context, obj: Object) -> None: ...
+
+
+class Checks(Protocol):
+    """The part of validation that asks others: permissions, namespaces. Of a resource and its subresources alike.
+
+    Each is given what the strategy found and returns all that is wrong, in upstream's order; `ctx.subresource` tells
+    through which door the change comes.
+    """
+
+    async def of_new(self, ctx: Context, obj: Object, found: list[FieldError]) -> list[FieldError]: ...
+
+    async def of_change(self, ctx: Context, obj: Object, old: Object, found: list[FieldError]) -> list[FieldError]: ...
 
 
 class SubresourceRest(Protocol):
@@ -149,11 +162,13 @@ class Resource:
     # Field selectors beyond metadata.name / metadata.namespace, in order: path → value of an object.
     selectable: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
     field_aliases: Mapping[str, str] = field(default_factory=dict)  # old names of selectable fields (pods: spec.host)
+    selects_namespace: bool = True  # False: not even a namespaced kind takes metadata.namespace
     watch_index: str = ""  # a selectable field worth an index of watchers (pods: spec.nodeName)
     subresources: tuple[Subresource, ...] = ()
     convert: Convert | None = None  # where there is more than one version
     ttl: Callable[[Object], float | None] | None = None  # seconds to live (events)
     hooks: Callable[[Dependencies, Store], Hooks] | None = None
+    checks: Callable[[Dependencies, Store], Checks] | None = None
     # A virtual resource without storage (reviews): its create is `rest.create`; see SubresourceRest.
     rest: Callable[[Dependencies, Store | None], Any] | None = None
     schemas: Mapping[str, Schema] | None = None  # version → schema; None: the built-in facts by GVK

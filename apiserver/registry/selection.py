@@ -131,7 +131,7 @@ def _positions(resource: Resource, selector: fields.Selector) -> Iterable[tuple[
     for field, operator, value in selector.requirements:
         if field == NAME:
             position = _AT_NAME
-        elif field == NAMESPACE:
+        elif field == NAMESPACE and _selects_namespace(resource):
             position = _AT_NAMESPACE
         elif field in resource.selectable:
             position = known.index(field)
@@ -140,10 +140,18 @@ def _positions(resource: Resource, selector: fields.Selector) -> Iterable[tuple[
         yield position, operator != "!=", value
 
 
+def _selects_namespace(resource: Resource) -> bool:
+    """Kinds without a conversion function of their own take it even where they have no namespace."""
+    own_words = bool(resource.selectable) or resource.schemas is not None
+    return resource.selects_namespace and (resource.namespaced or not own_words)
+
+
 def unknown_field(resource: Resource, field: str) -> StatusError:
     """400 for a field that cannot be selected by, in the words of upstream's conversion functions of the kind."""
     if resource.group == "batch" and resource.schemas is None and resource.selectable:
         return bad_request(f'field label "{field}" not supported for {resource.kind}')
+    if resource.group == "resource.k8s.io" and resource.selectable:
+        return bad_request(f"field label not supported for {resource.gvk('v1')}: {field}")
     if resource.selectable or resource.schemas is not None:
         return bad_request(f"field label not supported: {field}")
     return bad_request(f'"{field}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')

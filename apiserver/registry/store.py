@@ -15,7 +15,7 @@ from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing, Reader
 from apiserver.registry.records import EntriesMemo, RecordMaker
 from apiserver.registry.rendition import Form, Renditions
-from apiserver.registry.resource import Hooks, Resource
+from apiserver.registry.resource import Checks, Hooks, Resource
 from apiserver.registry.rest import RecordStorage
 from apiserver.registry.strategy import Strategy
 from apiserver.registry.table import Tables
@@ -46,6 +46,10 @@ class Store:
     def set_hooks(self, hooks: Hooks | None) -> None:
         """I/O around writes; set once, right after the Store was made, since hooks may need the Store."""
         self._writer.hooks = hooks
+
+    def set_checks(self, checks: Checks | None) -> None:
+        """What of validation asks others; set once, as hooks are."""
+        self._writer.checks = checks
 
     def object(self, record: Record) -> Object:
         """A fresh dict of the record, in the storage version, with its resourceVersion and defaults.

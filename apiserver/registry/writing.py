@@ -29,7 +29,7 @@ from apiserver.apimachinery.object_meta import object_meta_errors, object_meta_u
 from apiserver.apimachinery.objects import Object
 from apiserver.registry import metadata
 from apiserver.registry.context import Context
-from apiserver.registry.resource import Hooks, Resource
+from apiserver.registry.resource import Checks, Hooks, Resource
 from apiserver.registry.rest import RecordStorage, check_preconditions, path_segment_errors, storage_key
 from apiserver.registry.strategy import Strategy
 from apiserver.storage.cacher.record import Record
@@ -102,6 +102,7 @@ class Writer:
         self.cached = cached
         self.decode = decode  # a record as a fresh object in the hub form: defaults applied, resourceVersion set
         self.hooks: Hooks | None = None
+        self.checks: Checks | None = None
         self._built_in = resource.schemas is None
         # Errors name the stored kind: Events of events.k8s.io are the core group's.
         self.group_kind = GroupKind(GroupVersion.parse(resource.stored_api_version).group, resource.kind)
@@ -163,6 +164,8 @@ class Writer:
         found.extend(strategy.validate(ctx, obj))
         if not found:
             found.extend(object_meta_errors(meta, self.resource.namespaced, _path_segment))
+        if self.checks is not None:
+            found = await self.checks.of_new(ctx, obj, found)
         if found:
             # Upstream validates some things twice and tells each finding once.
             raise invalid_object(self.group_kind, meta.get("name") or "", dict.fromkeys(found))
@@ -318,6 +321,8 @@ class Writer:
         found = list(object_meta_errors(meta, self.resource.namespaced, _path_segment))
         found.extend(object_meta_update_errors(meta, old_meta))
         found.extend(strategy.validate_update(ctx, obj, old))
+        if self.checks is not None:
+            found = await self.checks.of_change(ctx, obj, old, found)
         if found:
             # Upstream validates metadata several times over and tells each finding once.
             raise invalid_object(self.group_kind, meta.get("name") or "", dict.fromkeys(found))

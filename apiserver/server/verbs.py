@@ -71,6 +71,8 @@ class _Shared:
             self._rests[""] = resource.rest(dependencies, store)
         if resource.hooks is not None and store is not None:
             store.set_hooks(resource.hooks(dependencies, store))
+        if resource.checks is not None and store is not None:
+            store.set_checks(resource.checks(dependencies, store))
 
     def rest(self, subresource: Subresource | None) -> Any:
         if subresource is None:

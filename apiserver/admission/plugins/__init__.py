@@ -45,7 +45,7 @@ DEFAULT_ORDER: tuple[Row, ...] = (
     Row("RuntimeClass", "runtimeclass:RuntimeClass", True),
     Row("CertificateApproval", "certificates:CertificateApproval", True),
     Row("CertificateSigning", "certificates:CertificateSigning", True),
-    Row("ClusterTrustBundleAttest", "", True),
+    Row("ClusterTrustBundleAttest", "certificates:ClusterTrustBundleAttest", True),
     Row("CertificateSubjectRestriction", "certificates:CertificateSubjectRestriction", True),
     Row("DefaultIngressClass", "defaultingressclass:DefaultIngressClass", True),
     Row("DenyServiceExternalIPs", "denyserviceexternalips:DenyServiceExternalIPs", False),

@@ -10,9 +10,10 @@ from apiserver.admission.refusals import forbidden
 from apiserver.apimachinery.errors import go_quote
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object, get
-from apiserver.auth.interface import ALLOW, AuthorizerAttributes
+from apiserver.auth.signer_permission import is_permitted
 
 REQUESTS = GroupResource("certificates.k8s.io", "certificatesigningrequests")
+BUNDLES = GroupResource("certificates.k8s.io", "clustertrustbundles")
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 MASTERS = "system:masters"
 
@@ -26,24 +27,8 @@ class _SignerPlugin(AdmissionPlugin):
 
     async def check(self, attributes: Attributes, verb: str) -> None:
         signer = get(attributes.old, "spec", "signerName", default="")
-        if not await self._may(attributes, verb, signer):
+        if not await is_permitted(self.dependencies.authorizer, attributes.user, verb, signer):
             raise forbidden(attributes, f"user not permitted to {verb} requests with signerName {go_quote(signer)}")
-
-    async def _may(self, attributes: Attributes, verb: str, signer: str) -> bool:
-        """For the signer itself, or for all of its domain."""
-        for name in (signer, signer.partition("/")[0] + "/*"):
-            asked = AuthorizerAttributes(
-                user=attributes.user,
-                verb=verb,
-                is_resource=True,
-                group="certificates.k8s.io",
-                version="*",
-                resource="signers",
-                name=name,
-            )
-            if (await self.dependencies.authorizer.authorize(asked)).verdict == ALLOW:
-                return True
-        return False
 
 
 class CertificateApproval(_SignerPlugin):
@@ -64,6 +49,32 @@ class CertificateSigning(_SignerPlugin):
 
 def _status(request: Object | None) -> tuple[object, object]:
     return get(request, "status", "certificate", default=""), get(request, "status", "conditions", default=[])
+
+
+class ClusterTrustBundleAttest(AdmissionPlugin):
+    """Who may attest for a signer writes its trust bundles; metadata that garbage collection needs is free."""
+
+    name = "ClusterTrustBundleAttest"
+    operations = frozenset({CREATE, UPDATE})
+    resources = frozenset({BUNDLES})
+    validates = True
+
+    async def validate(self, attributes: Attributes) -> None:
+        signer = get(attributes.obj, "spec", "signerName", default="")
+        if not signer or (
+            attributes.operation == UPDATE and _without_gc_fields(attributes.obj) == _without_gc_fields(attributes.old)
+        ):
+            return
+        if not await is_permitted(self.dependencies.authorizer, attributes.user, "attest", signer):
+            raise forbidden(attributes, f"user not permitted to attest for signerName {go_quote(signer)}")
+
+
+def _without_gc_fields(bundle: Object | None) -> Object:
+    """Upstream rbac.IsOnlyMutatingGCFields: all but ownerReferences, finalizers and what every write changes."""
+    bundle = bundle or {}
+    freed = ("ownerReferences", "finalizers", "resourceVersion", "managedFields")
+    meta = {key: value for key, value in (bundle.get("metadata") or {}).items() if key not in freed}
+    return {**{key: value for key, value in bundle.items() if key not in ("kind", "apiVersion")}, "metadata": meta}
 
 
 class CertificateSubjectRestriction(AdmissionPlugin):

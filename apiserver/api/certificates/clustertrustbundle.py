@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import partial
 
 from apiserver.api.columns import NAME
 from apiserver.api.relabel import relabel
-from apiserver.api.strategy import KindStrategy
+from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.validation.signers import bundle_name_errors_of, signer_name_errors
+from apiserver.apimachinery import formats
+from apiserver.apimachinery.errors import FieldError, invalid, too_long
+from apiserver.apimachinery.object_meta import immutable, object_meta_errors
 from apiserver.apimachinery.objects import Object, get
+from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
+
+MAX_SIZE = 1024 * 1024  # bytes of PEM
 
 
 class ClusterTrustBundleStrategy(KindStrategy):
@@ -17,8 +25,38 @@ class ClusterTrustBundleStrategy(KindStrategy):
     namespaced = False
     allow_unconditional_update = False
 
-    def name_errors(self, name: str, prefix: bool) -> Iterable[str]:
-        return ()
+    def metadata_errors(self, obj: Object) -> Iterator[FieldError]:
+        names = partial(bundle_name_errors_of, _signer(obj))
+        return object_meta_errors(obj["metadata"], False, names, standard_finalizers=True)
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        return _errors(obj, parse=True)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from self.metadata_errors(obj)
+        yield from _errors(obj, parse=_bundle(obj) != _bundle(old))
+        yield from metadata_update_errors(obj, old)
+        yield from immutable(_signer(obj), _signer(old), "spec.signerName")
+
+
+def _errors(obj: Object, *, parse: bool) -> Iterator[FieldError]:
+    """A stored bundle is not parsed again."""
+    if _signer(obj):
+        yield from signer_name_errors(_signer(obj), "spec.signerName")
+    if not parse:
+        return
+    from apiserver.auth.pod_certificates import bundle_problems
+
+    text = _bundle(obj)
+    if formats.byte_length(text) > MAX_SIZE:
+        yield too_long("spec.trustBundle", MAX_SIZE)
+        return
+    for problem in bundle_problems(text):
+        yield invalid("spec.trustBundle", "<value omitted>", problem)
+
+
+def _bundle(obj: Object) -> str:
+    return get(obj, "spec", "trustBundle", default="")  # type: ignore[no-any-return]
 
 
 def _signer(obj: Object) -> str:

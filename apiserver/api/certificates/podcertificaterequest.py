@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from apiserver.api.certificates.pod_request_errors import ANSWERS, conditions_of, spec_errors, status_errors
 from apiserver.api.columns import NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
 from apiserver.api.relabel import relabel
-from apiserver.api.strategy import KindStatusStrategy, KindStrategy
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import immutable_internal
+from apiserver.apimachinery.errors import FieldError, field_forbidden, go_quote
 from apiserver.apimachinery.objects import Object, get
+from apiserver.auth.signer_permission import is_permitted
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
+
+if TYPE_CHECKING:
+    from apiserver.registry.dependencies import Dependencies
 
 DEFAULT_SECONDS = 24 * 60 * 60
 
@@ -30,6 +40,13 @@ class PodCertificateRequestStrategy(KindStrategy):
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         obj["status"] = old.get("status") or {}
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        return spec_errors(obj.get("spec") or {})
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from immutable_internal(obj.get("spec"), old.get("spec"), "PodCertificateRequestSpec", "spec")
+
 
 class PodCertificateRequestStatusStrategy(KindStatusStrategy):
     """`/status`: the signer's answer."""
@@ -38,8 +55,34 @@ class PodCertificateRequestStatusStrategy(KindStatusStrategy):
         super().prepare_for_update(ctx, obj, old)
         reset_metadata_for_status(obj["metadata"], old["metadata"])
 
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        found = list(metadata_update_errors(obj, old))
+        yield from found
+        if not found:
+            yield from status_errors(obj, old, ctx.clock.now())
+
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("metadata",), ("spec",))
+
+
+class SigningChecks:
+    """Only who may sign for the signer answers."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self.dependencies = dependencies
+
+    async def of_new(self, ctx: Context, obj: Object, found: list[FieldError]) -> list[FieldError]:
+        return found
+
+    async def of_change(self, ctx: Context, obj: Object, old: Object, found: list[FieldError]) -> list[FieldError]:
+        if found or ctx.subresource != "status" or (obj.get("status") or {}) == (old.get("status") or {}):
+            return found
+        signer = _spec(old, "signerName")
+        if await is_permitted(self.dependencies.authorizer, ctx.user, "sign", signer):
+            return []
+        user = go_quote(ctx.user.name)
+        why = f'User {user} is not permitted to "sign" for signer {go_quote(signer)}'
+        return [field_forbidden("spec.signerName", why)]
 
 
 def _spec(obj: Object, field: str) -> str:
@@ -47,8 +90,7 @@ def _spec(obj: Object, field: str) -> str:
 
 
 def _state_cell(obj: Object, now: float) -> str:
-    kinds = [condition.get("type") for condition in get(obj, "status", "conditions", default=())]
-    answers = [kind for kind in kinds if kind in ("Issued", "Denied", "Failed")]
+    answers = [condition["type"] for condition in conditions_of(obj) if condition.get("type") in ANSWERS]
     return answers[-1] if answers else "Pending"
 
 
@@ -67,10 +109,21 @@ RESOURCE = Resource(
     convert=relabel,
     strategy=STRATEGY,
     subresources=(Subresource(name="status", strategy=PodCertificateRequestStatusStrategy(STRATEGY)),),
+    checks=lambda dependencies, store: SigningChecks(dependencies),
     selectable={
         "spec.signerName": lambda obj: _spec(obj, "signerName"),
         "spec.podName": lambda obj: _spec(obj, "podName"),
         "spec.nodeName": lambda obj: _spec(obj, "nodeName"),
+    },
+    selects_namespace=False,
+    empty={
+        "spec": {
+            **dict.fromkeys(("signerName", "podName", "podUID", "serviceAccountName", "serviceAccountUID"), ""),
+            **dict.fromkeys(("nodeName", "nodeUID"), ""),
+            "maxExpirationSeconds": DEFAULT_SECONDS,
+            "stubPKCS10Request": None,
+        },
+        "status": {},
     },
     columns=(
         NAME,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
 from apiserver.api.relabel import relabel
 from apiserver.api.resource.deviceclass import GROUP
-from apiserver.api.strategy import KindStatusStrategy, KindStrategy
+from apiserver.api.resource.names import driver_errors, label_errors, pool_errors
+from apiserver.api.resource.taints import taint_errors
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.conditions import conditions_errors
+from apiserver.apimachinery.errors import FieldError, too_many
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Since, Subresource
+
+MAX_CONDITIONS = 8
 
 
 class DeviceTaintRuleStrategy(KindStrategy):
@@ -32,8 +40,23 @@ class DeviceTaintRuleStrategy(KindStrategy):
         _add_time(obj, ctx.timestamp())
         super().prepare_for_update(ctx, obj, old)
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        return _spec_errors(obj["spec"], None)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from _spec_errors(obj["spec"], get(old, "spec", "taint"))
+
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("status",),)
+
+
+def _spec_errors(spec: Object, old_taint: Object | None) -> Iterator[FieldError]:
+    selector = spec.get("deviceSelector") or {}
+    for field, check in (("driver", driver_errors), ("pool", pool_errors), ("device", label_errors)):
+        if selector.get(field) is not None:
+            yield from check(selector[field], f"spec.deviceSelector.{field}")
+    yield from taint_errors(spec.get("taint") or {}, "spec.taint", old_taint)
 
 
 def _add_time(rule: Object, now: str) -> None:
@@ -48,6 +71,13 @@ class DeviceTaintRuleStatusStrategy(KindStatusStrategy):
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         super().prepare_for_update(ctx, obj, old)
         reset_metadata_for_status(obj["metadata"], old["metadata"])
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        conditions = get(obj, "status", "conditions", default=())
+        yield from conditions_errors(conditions, "status.conditions")
+        if len(conditions) > MAX_CONDITIONS:
+            yield too_many("status.conditions", len(conditions), MAX_CONDITIONS)
 
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("metadata",), ("spec",))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
-from apiserver.api.resource.claims import default_claim, default_tolerations, drop_disabled
+from apiserver.api.resource.allocations import DeviceId, allocated, device_id, status_errors
+from apiserver.api.resource.claim_checks import ClaimChecks
+from apiserver.api.resource.claims import claim_errors, default_claim, default_tolerations, drop_disabled, request_names
 from apiserver.api.resource.deviceclass import GROUP
-from apiserver.api.strategy import KindStatusStrategy, KindStrategy
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.apimachinery.errors import FieldError, invalid
+from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
-
-Device = tuple[str, ...]
 
 
 class ResourceClaimStrategy(KindStrategy):
@@ -33,13 +37,14 @@ class ResourceClaimStrategy(KindStrategy):
         obj["status"] = old.get("status") or {}
         drop_disabled(obj.get("spec") or {})
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        return claim_errors(obj.get("spec") or {}, "spec")
 
-def _device(item: Object) -> Device:
-    return tuple(item.get(field) or "" for field in ("driver", "pool", "device", "shareID"))
-
-
-def _allocated(claim: Object) -> set[Device]:
-    return {_device(result) for result in get(claim, "status", "allocation", "devices", "results", default=())}
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from self.metadata_errors(obj)
+        yield from metadata_update_errors(obj, old)
+        if obj.get("spec") != old.get("spec"):
+            yield invalid("spec", None, IMMUTABLE)
 
 
 class ResourceClaimStatusStrategy(KindStatusStrategy):
@@ -50,15 +55,19 @@ class ResourceClaimStatusStrategy(KindStatusStrategy):
         reset_metadata_for_status(obj["metadata"], old["metadata"])
         for result in get(obj, "status", "allocation", "devices", "results", default=()):
             result.pop("skipNodeOperations", None)  # behind the gate DRAOptionalNodeOperations, which is off
-        _drop_given_back(obj, _allocated(old) - _allocated(obj))
+        _drop_given_back(obj, allocated(old) - allocated(obj))
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from status_errors(obj, old, request_names(obj.get("spec") or {}))
 
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("metadata",), ("spec",))
 
 
-def _drop_given_back(claim: Object, gone: set[Device]) -> None:
+def _drop_given_back(claim: Object, gone: Collection[DeviceId]) -> None:
     status = claim.get("status") or {}
-    left = [device for device in status.get("devices") or () if _device(device) not in gone]
+    left = [device for device in status.get("devices") or () if device_id(device) not in gone]
     claim["status"] = {key: value for key, value in status.items() if key != "devices"}
     if left:
         claim["status"]["devices"] = left
@@ -84,6 +93,7 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=STRATEGY,
     subresources=(Subresource(name="status", strategy=ResourceClaimStatusStrategy(STRATEGY)),),
+    checks=lambda dependencies, store: ClaimChecks(dependencies),
     empty={"spec": {"devices": {}}, "status": {}},
     columns=(
         NAME,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from apiserver.api.columns import AGE, NAME
-from apiserver.api.resource.claims import default_claim, drop_disabled
+from apiserver.api.resource.claim_checks import TemplateChecks
+from apiserver.api.resource.claims import claim_errors, default_claim, drop_disabled
 from apiserver.api.resource.deviceclass import GROUP
-from apiserver.api.strategy import KindStrategy
+from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import immutable_internal
+from apiserver.api.validation.volume_claims import template_metadata_errors
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Resource, ServedVersion
@@ -25,6 +31,15 @@ class ResourceClaimTemplateStrategy(KindStrategy):
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         drop_disabled(get(obj, "spec", "spec", default={}))
 
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        yield from template_metadata_errors(get(obj, "spec", "metadata", default={}), "spec.metadata")
+        yield from claim_errors(get(obj, "spec", "spec", default={}), "spec.spec")
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from self.validate_whole(ctx, obj)
+        yield from metadata_update_errors(obj, old)
+        yield from immutable_internal(obj.get("spec"), old.get("spec"), "ResourceClaimTemplateSpec", "spec")
+
 
 RESOURCE = Resource(
     group=GROUP,
@@ -33,6 +48,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=ResourceClaimTemplateStrategy(),
+    checks=lambda dependencies, store: TemplateChecks(dependencies),
     empty={"spec": {"metadata": {}, "spec": {"devices": {}}}},
     columns=(NAME, AGE),
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.resource.deviceclass import GROUP
-from apiserver.api.strategy import KindStrategy
-from apiserver.apimachinery.errors import go_quote
+from apiserver.api.resource.devices import spec_errors
+from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.apimachinery.errors import FieldError, go_quote
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -22,13 +23,20 @@ class ResourceSliceStrategy(KindStrategy):
 
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         super().prepare_for_create(ctx, obj)
-        _drop_disabled(obj, {})
+        _drop_disabled(obj)
         _add_times(obj, ctx.timestamp())
 
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         _add_times(obj, ctx.timestamp())
         super().prepare_for_update(ctx, obj, old)
-        _drop_disabled(obj, old)
+        _drop_disabled(obj)
+
+    def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
+        return spec_errors(obj.get("spec") or {}, None)
+
+    def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
+        yield from metadata_update_errors(obj, old)
+        yield from spec_errors(obj.get("spec") or {}, old.get("spec") or {})
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         driver = _driver(obj)
@@ -50,8 +58,18 @@ def _add_times(obj: Object, now: str) -> None:
                 taint["timeAdded"] = now
 
 
-def _drop_disabled(obj: Object, old: Object) -> None:
-    """What is behind gates that are off (each stays where it is in use already)."""
+def _drop_disabled(obj: Object) -> None:
+    """What is behind gates that are off: DRADeviceCompatibilityGroups, DRANodeAllocatableResources,
+    DRAListTypeAttributes, DRAPartitionableDevicesType, DRAOptionalNodeOperations."""
+    for field in ("partitionTypeAttribute", "skipNodeOperations"):
+        obj["spec"].pop(field, None)
+    for device in _devices(obj):
+        device.pop("nodeAllocatableResources", None)
+        for consumption in device.get("consumesCounters") or ():
+            consumption.pop("compatibilityGroups", None)
+        for attribute in (device.get("attributes") or {}).values():
+            for field in ("bools", "ints", "strings", "versions"):
+                attribute.pop(field, None)
 
 
 def _node(obj: Object) -> str:

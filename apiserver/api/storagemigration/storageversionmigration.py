@@ -17,6 +17,7 @@ from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
+CONDITION = ("type", "status", "observedGeneration", "lastTransitionTime", "reason", "message")
 SUCCEEDED, FAILED, RUNNING = "Succeeded", "Failed", "Running"
 
 
@@ -46,7 +47,7 @@ class MigrationStrategy(KindStrategy):
         yield from self.validate_whole(ctx, obj)
         yield from metadata_update_errors(obj, old)
         if obj.get("spec") != old.get("spec"):
-            yield invalid("spec", obj.get("spec"), IMMUTABLE)
+            yield invalid("spec", {"Resource": get(obj, "spec", "resource", default={})}, IMMUTABLE)
 
 
 def _conditions(migration: Object) -> Sequence[Object]:
@@ -86,8 +87,13 @@ def _version_error(version: str) -> str:
     return f"resource version is not well formed: {version}"
 
 
+def _shown(condition: Object) -> Object:
+    """In Go's order, as errors show it."""
+    return {field: condition[field] for field in CONDITION if field in condition}
+
+
 def _ends_errors(obj: Object, old: Object) -> Iterator[FieldError]:
-    path, conditions = "status.conditions", list(_conditions(obj))
+    path, conditions = "status.conditions", [_shown(condition) for condition in _conditions(obj)]
     if _is_true(obj, SUCCEEDED) and _is_true(obj, FAILED):
         yield invalid(path, conditions, "Both success and failed conditions cannot be true at the same time")
     for kind, word in ((SUCCEEDED, "Success"), (FAILED, "Failed")):

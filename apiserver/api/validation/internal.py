@@ -30,6 +30,8 @@ def internal(value: Any, kind: str) -> Any:
     """A wire value as Go's encoding/json writes the internal type `kind`: `PodSpec`, `*SuccessPolicy`, `[]string`."""
     if kind[0] == "*":
         return None if value is None else internal(value, kind[1:])
+    if kind == "[]byte":  # base64 on both sides
+        return value or None
     if kind.startswith("[]"):
         return [internal(item, kind[2:]) for item in value] if value is not None else None
     if kind.startswith("map["):

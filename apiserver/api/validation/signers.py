@@ -56,3 +56,15 @@ def bundle_name_errors(name: str) -> Sequence[str]:
     if not name.startswith(prefix):
         return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}"]
     return formats.dns1123_subdomain(name.removeprefix(prefix))
+
+
+def bundle_name_errors_of(signer: str, name: str, prefix: bool) -> Sequence[str]:
+    """The name of a ClusterTrustBundle that says whose it is; "" is nobody's (upstream ValidateClusterTrustBundleName)."""
+    if not signer:
+        if ":" in name:
+            return ['ClusterTrustBundle without signer name must not have ":" in its name']
+        return formats.subdomain_name(name, prefix)
+    wanted = signer.replace("/", ":") + ":"
+    if not name.startswith(wanted):
+        return [f"ClusterTrustBundle for signerName {signer} must be named with prefix {wanted}"]
+    return formats.subdomain_name(name.removeprefix(wanted), prefix)

@@ -34,13 +34,17 @@ _OTHER_METADATA = {
 
 
 def claim_template_errors(template: Object, path: str) -> Iterator[FieldError]:
-    meta = template.get("metadata") or {}
-    yield from annotations_errors(meta.get("annotations"), f"{path}.metadata.annotations")
-    yield from labels_errors(meta.get("labels"), f"{path}.metadata.labels")
+    yield from template_metadata_errors(template.get("metadata") or {}, f"{path}.metadata")
+    yield from claim_spec_errors(template.get("spec") or {}, f"{path}.spec")
+
+
+def template_metadata_errors(meta: Object, path: str) -> Iterator[FieldError]:
+    """Upstream ValidateTemplateObjectMeta: what is made of the template gets labels and annotations from it."""
+    yield from annotations_errors(meta.get("annotations"), f"{path}.annotations")
+    yield from labels_errors(meta.get("labels"), f"{path}.labels")
     for field, shown in _OTHER_METADATA.items():
         if meta.get(field):
-            yield field_forbidden(f"{path}.metadata.{shown}", "cannot be set")
-    yield from claim_spec_errors(template.get("spec") or {}, f"{path}.spec")
+            yield field_forbidden(f"{path}.{shown}", "cannot be set")
 
 
 def claim_spec_errors(
