@@ -1,6 +1,6 @@
 """NodeRestriction: a kubelet writes only its own node, and pods, leases and tokens that belong to it.
 
-Mirrors upstream plugin/pkg/admission/noderestriction (pod certificates come with their kind).
+Mirrors upstream plugin/pkg/admission/noderestriction.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from apiserver.admission.interface import (
 )
 from apiserver.admission.plugins.mirror_pods import api_object_of
 from apiserver.admission.plugins.node_tokens import check_audience
+from apiserver.admission.plugins.pod_certificates import check_request
 from apiserver.admission.pods import MIRROR_ANNOTATION, PODS, is_mirror, spec_of
 from apiserver.admission.refusals import forbidden
 from apiserver.apimachinery import objects
@@ -32,6 +33,7 @@ SERVICE_ACCOUNTS = GroupResource("", "serviceaccounts")
 LEASES = GroupResource("coordination.k8s.io", "leases")
 CSI_NODES = GroupResource("storage.k8s.io", "csinodes")
 RESOURCE_SLICES = GroupResource("resource.k8s.io", "resourceslices")
+POD_CERTIFICATE_REQUESTS = GroupResource("certificates.k8s.io", "podcertificaterequests")
 SIGNING_REQUESTS = GroupResource("certificates.k8s.io", "certificatesigningrequests")
 
 NODE_LEASES = "kube-node-lease"
@@ -82,6 +84,7 @@ class NodeRestriction(AdmissionPlugin):
             CSI_NODES: self._csi_node,
             RESOURCE_SLICES: self._resource_slice,
             SIGNING_REQUESTS: self._signing_request,
+            POD_CERTIFICATE_REQUESTS: self._pod_certificate,
         }
 
     async def admit(self, attributes: Attributes) -> None:
@@ -237,6 +240,9 @@ class NodeRestriction(AdmissionPlugin):
             return
         if _common_name(attributes, spec.get("request") or "") != f"{USER_PREFIX}{node}":
             raise forbidden(attributes, f"can only create a node CSR with CN={USER_PREFIX}{node}")
+
+    async def _pod_certificate(self, node: str, attributes: Attributes) -> None:
+        await check_request(self.dependencies, node, attributes)
 
 
 def _subject(attributes: Attributes) -> str:

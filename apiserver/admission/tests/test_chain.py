@@ -26,6 +26,7 @@ BUILT_IN_DEFAULT = [
     "RuntimeClass",
     "CertificateApproval",
     "CertificateSigning",
+    "ClusterTrustBundleAttest",
     "CertificateSubjectRestriction",
     "DefaultIngressClass",
     "PodTopologyLabels",

@@ -303,3 +303,49 @@ async def test_certificates_are_requested_in_the_nodes_own_name(world: World) ->
     )
     assert await answer(world, asked(request_for("system:node:n2"), "example.com/mine")) == ""
     assert await answer(world, asked("AAAA")) == "unable to parse csr: PEM block type must be CERTIFICATE REQUEST"
+
+
+ASKED = {
+    "signerName": "example.com/s",
+    "podName": "p1",
+    "podUID": "uid-p1",
+    "serviceAccountName": "robot",
+    "serviceAccountUID": "uid-robot",
+    "nodeName": "n1",
+    "nodeUID": "uid-n1",
+}
+
+
+def with_account(world: World, **pod_spec: Any) -> World:
+    world.add("serviceaccounts", "robot", "default", metadata={"uid": "uid-robot"})
+    spec = {"nodeName": "n1", "serviceAccountName": "robot", **pod_spec}
+    world.add("pods", "p1", "default", metadata={"uid": "uid-p1"}, spec=spec)
+    return world
+
+
+async def certificate(world: World, **changed: str) -> str:
+    asked = {"metadata": {"name": "x"}, "spec": {**ASKED, **changed}}
+    return await answer(world, attributes("podcertificaterequests", asked))
+
+
+async def test_a_node_asks_certificates_for_the_signers_its_pods_mount(world: World) -> None:
+    sources = [{"podCertificate": {"signerName": "example.com/s"}}]
+    mounting = with_account(world, volumes=[{"name": "v", "projected": {"sources": sources}}])
+    assert await certificate(mounting) == ""
+    assert await certificate(mounting, signerName="example.com/t") == (
+        'pod "default/p1" does not mount a podCertificate projected volume for signer "example.com/t"'
+    )
+
+
+async def test_a_node_asks_no_certificates_for_other_nodes_pods_and_accounts(world: World) -> None:
+    with_account(world)
+    assert await certificate(world, nodeName="n2") == (
+        'PodCertificateRequest.Spec.NodeName="n2", which is not the requesting node "n1"'
+    )
+    assert await certificate(world, podName="p2", podUID="uid-p2") == (
+        'pod "default/p2" is not running on node "n1" named in the PodCertificateRequest'
+    )
+    assert (await certificate(world, podUID="other")).startswith(
+        '500 PodCertificateRequest for pod "default/p1" contains'
+    )
+    assert (await certificate(world, serviceAccountName="else")).endswith('that differs from running pod ("robot")')

@@ -35,6 +35,7 @@ KINDS = {
     "csinodes": GroupVersionKind("storage.k8s.io", "v1", "CSINode"),
     "resourceslices": GroupVersionKind("resource.k8s.io", "v1", "ResourceSlice"),
     "certificatesigningrequests": GroupVersionKind("certificates.k8s.io", "v1", "CertificateSigningRequest"),
+    "podcertificaterequests": GroupVersionKind("certificates.k8s.io", "v1", "PodCertificateRequest"),
     "localsubjectaccessreviews": GroupVersionKind("authorization.k8s.io", "v1", "LocalSubjectAccessReview"),
 }
 

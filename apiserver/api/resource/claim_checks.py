@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from apiserver.api.resource.allocations import DeviceId, device_id
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.errors import FieldError, field_forbidden, field_internal_error
+from apiserver.apimachinery.errors import FieldError, StatusError, field_forbidden, field_internal_error
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object, get, labels_of
@@ -37,18 +37,20 @@ class TemplateChecks:
         requests = get(obj, *self.spec, "devices", "requests", default=())
         asking = next((i for i, request in enumerate(requests) if get(request, "exactly", "adminAccess")), None)
         # The path is a claim's also in a template, as upstream.
-        return [*self._admin_errors(ctx, asking, "spec.devices.requests"), *found]
+        return [*await self._admin_errors(ctx, asking, "spec.devices.requests"), *found]
 
     async def of_change(self, ctx: Context, obj: Object, old: Object, found: list[FieldError]) -> list[FieldError]:
         return found
 
-    def _admin_errors(self, ctx: Context, asking: int | None, path: str) -> Sequence[FieldError]:
+    async def _admin_errors(self, ctx: Context, asking: int | None, path: str) -> Sequence[FieldError]:
         if asking is None:
             return ()
         here = f"{path}[{asking}].adminAccess"
-        namespace = self.dependencies.listers(NAMESPACES).get("", ctx.namespace)
-        if namespace is None:
-            why = f'could not retrieve namespace to verify admin access: namespaces "{ctx.namespace}" not found'
+        store = self.dependencies.store(NAMESPACES)
+        try:
+            namespace = store.object(await store.get(ctx, ctx.namespace))
+        except StatusError as e:
+            why = f"could not retrieve namespace to verify admin access: {e.message}"
             return (field_internal_error(here, why),)
         if labels_of(namespace).get(ADMIN_LABEL) != "true":
             why = f"admin access to devices requires the `{ADMIN_LABEL}: true` label on the containing namespace"
@@ -64,7 +66,7 @@ class ClaimChecks(TemplateChecks):
     async def of_change(self, ctx: Context, obj: Object, old: Object, found: list[FieldError]) -> list[FieldError]:
         if ctx.subresource != "status":
             return found
-        denied = [*self._admin_errors(ctx, _newly_admin(obj, old), "status.allocation.devices.results")]
+        denied = [*await self._admin_errors(ctx, _newly_admin(obj, old), "status.allocation.devices.results")]
         status, before = obj.get("status") or {}, old.get("status") or {}
         if any((status.get(field) or None) != (before.get(field) or None) for field in ("allocation", "reservedFor")):
             denied += await self._binding_errors(ctx)
