@@ -31,6 +31,7 @@ from apiserver.endpoints.scope import Scope
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 _BUILT_IN, _CUSTOM = (JSON, YAML, PROTOBUF), (JSON, YAML)
 _PROTOBUF_PREFIX = b"k8s\0"
+_NOT_PROTOBUF = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
 # What Go's mime.ParseMediaType takes after the type: `a=b; c="d"`, blanks, an empty end.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETERS = re.compile(rf'(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*")\s*;)*(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*"))?\s*')
@@ -105,14 +106,20 @@ def _keep_reset(raw: Any, obj: Object) -> None:
 
 def _from_protobuf(scope: Scope, data: bytes, definition: str) -> bytes:
     """A protobuf body as the JSON it stands for."""
-    if data.startswith(_PROTOBUF_PREFIX):
-        try:
-            return protobuf_reader.decode(data, definition)
-        except protobuf_reader.Malformed as e:
-            raise bad_request(str(e)) from e
-    why = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
-    shown = data[:_SUMMARY].hex() + (" ..." if len(data) > _SUMMARY else "") if data else "<empty>"
-    raise bad_request(f"the object provided is unrecognized (must be of type {scope.gvk.kind}): {why} ({shown})")
+    if not data.startswith(_PROTOBUF_PREFIX):
+        shown = data[:_SUMMARY].hex() + (" ..." if len(data) > _SUMMARY else "") if data else "<empty>"
+        why = f"the object provided is unrecognized (must be of type {scope.gvk.kind})"
+        raise bad_request(f"{why}: {_NOT_PROTOBUF} ({shown})")
+    return _protobuf_as_json(data, definition)
+
+
+def _protobuf_as_json(data: bytes, definition: str) -> bytes:
+    if not data.startswith(_PROTOBUF_PREFIX):
+        raise bad_request(_NOT_PROTOBUF)
+    try:
+        return protobuf_reader.decode(data, definition)
+    except protobuf_reader.Malformed as e:
+        raise bad_request(str(e)) from e
 
 
 def check(write: Write, obj: Any, touched: Collection[str] | None = None) -> tuple[Object, list[str]]:
@@ -311,6 +318,8 @@ def yaml_strict_error(found: list[str]) -> str:
 
 def decode_delete_options(data: bytes, media_type: str) -> Object:
     """DeleteOptions from a body; 400 in the decoder's bare words."""
+    if media_type == PROTOBUF:
+        data, media_type = _protobuf_as_json(data, _DELETE_OPTIONS), JSON
     value = _parse(data, media_type)
     try:
         kind, api_version = _type_meta({} if value is None else value)

@@ -44,6 +44,25 @@ async def test_options_come_from_the_body_or_else_from_the_query(world: World) -
     assert answer.body["metadata"]["finalizers"] == ["orphan"]
 
 
+def _protobuf(options: bytes) -> bytes:
+    """The envelope of core/v1 DeleteOptions around their fields; every length fits into one byte."""
+    type_meta = b"\n\x02v1\x12\rDeleteOptions"
+    return b"k8s\0\n" + bytes([len(type_meta)]) + type_meta + b"\x12" + bytes([len(options)]) + options
+
+
+@virtual()
+async def test_options_may_come_in_protobuf(world: World) -> None:
+    protobuf = "application/vnd.kubernetes.protobuf"
+    await world.create()
+    answer = await world.send("DELETE", "a", _protobuf(b"\x12\x03\n\x01x"), content_type=protobuf)
+    assert answer.status == 409 and "the UID in the precondition (x) does not match" in answer.message
+    answer = await world.send("DELETE", "a", b"hello", content_type=protobuf)
+    message = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+    assert (answer.status, answer.message) == (400, message)
+    answer = await world.send("DELETE", "a", _protobuf(b'"\x06Orphan'), content_type=protobuf)
+    assert answer.body["metadata"]["finalizers"] == ["orphan"]
+
+
 @virtual()
 async def test_a_dry_run_delete_deletes_nothing(world: World) -> None:
     await world.create()
