@@ -61,8 +61,8 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 def reason(said: str) -> str:
     """Where it ended, in which command, and the assertion that failed there or else the last words before."""
-    told = said.partition("+++ exit code:")[0]
-    place = [f"{match[1]} {match[2]}" for match in list(_ERROR.finditer(told))[-1:]]
+    told = said.rpartition("+++ Running case:")[2].partition("+++ exit code:")[0]  # before it: upstream's own canary
+    place = [f"{match[1]} {match[2].splitlines()[0]}" for match in list(_ERROR.finditer(told))[-1:]]
     before = _TREE.split(told)[0]
     failed = before.rfind("FAIL!")
     words = before[failed:] if failed >= 0 else "\n".join(before.rstrip().splitlines()[-3:])

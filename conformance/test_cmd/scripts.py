@@ -11,7 +11,15 @@ from pathlib import Path
 from conformance.peer import peer_bin
 
 MODULE = "k8s.io/kubernetes@v1.37.2"
-TAKEN = ("hack/lib", "hack/testdata", "hack/make-rules", "test/cmd", "test/fixtures", "third_party/forked/shell2junit")
+TAKEN = (
+    "hack/lib",
+    "hack/testdata",
+    "hack/make-rules",
+    "test/cmd",
+    "test/e2e/testing-manifests",
+    "test/fixtures",
+    "third_party/forked/shell2junit",
+)
 PROGRAMS = ("kubectl", "kubectl-convert")
 INLINE = "runTests"  # what upstream's main function checks itself, between the functions that it records
 

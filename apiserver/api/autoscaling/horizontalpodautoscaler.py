@@ -54,16 +54,15 @@ class AutoscalerStrategy(KindStrategy):
         obj["status"] = {"desiredReplicas": 0, "currentMetrics": None}
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return self._spec_errors(obj, 1, group_needed=True)
+        return self._spec_errors(obj, None)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
         yield from metadata_update_errors(obj, old)
-        lowest = 0 if get(old, "spec", "minReplicas") == 0 else 1
-        group_needed = "/" in (get(old, "spec", "scaleTargetRef", "apiVersion") or "")
-        yield from self._spec_errors(obj, lowest, group_needed=group_needed)
+        yield from self._spec_errors(obj, old)
 
     @staticmethod
-    def _spec_errors(obj: Object, lowest: int, *, group_needed: bool) -> Iterator[FieldError]:
+    def _spec_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:
+        lowest = 0 if old is not None and get(old, "spec", "minReplicas") == 0 else 1
         spec = obj.get("spec") or {}
         low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
         if low is not None and low < lowest:
@@ -74,9 +73,22 @@ class AutoscalerStrategy(KindStrategy):
             yield invalid("spec.maxReplicas", high, "must be greater than or equal to 1")
         if low is not None and high < low:
             yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
-        yield from reference_errors(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef", group_needed=group_needed)
+        yield from _scale_target_errors(obj, old)
         yield from metrics_errors(spec.get("metrics") or [], "spec.metrics", low)
         yield from behavior_errors(spec.get("behavior"), "spec.behavior")
+
+
+def _scale_target_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:
+    """The core group is meant only with the one kind in it that scales; what an update leaves alone is not asked again."""
+    target: Object = get(obj, "spec", "scaleTargetRef", default={})
+    before: Object | None = get(old, "spec", "scaleTargetRef") if old is not None else None
+    unchanged = before is not None and all(target.get(key) == before.get(key) for key in ("apiVersion", "kind"))
+    yield from reference_errors(
+        target,
+        "spec.scaleTargetRef",
+        group_needed=target.get("kind") != "ReplicationController",
+        version_checked=not unchanged,
+    )
 
 
 class AutoscalerStatusStrategy(KindStatusStrategy):

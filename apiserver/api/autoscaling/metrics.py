@@ -25,7 +25,9 @@ SELECT_POLICIES = ("Disabled", "Max", "Min")
 SHOWN = 2
 
 
-def reference_errors(reference: Object, path: str, *, group_needed: bool) -> Iterator[FieldError]:
+def reference_errors(
+    reference: Object, path: str, *, group_needed: bool, version_checked: bool = True
+) -> Iterator[FieldError]:
     """Upstream ValidateCrossVersionObjectReference."""
     for key in ("kind", "name"):
         value = reference.get(key) or ""
@@ -34,6 +36,8 @@ def reference_errors(reference: Object, path: str, *, group_needed: bool) -> Ite
         else:
             for message in formats.path_segment_name(value, False):
                 yield invalid(f"{path}.{key}", value, message)
+    if not version_checked:
+        return
     api_version = reference.get("apiVersion") or ""
     try:
         group = GroupVersion.parse(api_version).group

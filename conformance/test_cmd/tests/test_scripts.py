@@ -22,7 +22,9 @@ runTests() {
   fi
 }
 """
-SAID = """Successful
+SAID = """FAIL! of what came before
++++ Running case: test-cmd.run_x_tests
+Successful
 message:ok
 FAIL!
 message:Error from server

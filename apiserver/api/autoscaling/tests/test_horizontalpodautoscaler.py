@@ -1,0 +1,39 @@
+"""HorizontalPodAutoscalers: which references to what is scaled are good, when made and when changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from apiserver.api.apps.tests.worlds import created, errors, made
+from apiserver.api.autoscaling import horizontalpodautoscaler
+from apiserver.apimachinery.objects import Object
+
+RESOURCE = horizontalpodautoscaler.RESOURCE
+NO_GROUP = 'spec.scaleTargetRef.apiVersion: Invalid value: "v1": apiVersion must specify API group'
+
+
+def scaling(kind: str, api_version: str, **spec: object) -> Object:
+    target = {"kind": kind, "name": "web", "apiVersion": api_version}
+    return created(RESOURCE, made(RESOURCE, {"spec": {"scaleTargetRef": target, "maxReplicas": 2, **spec}}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version", "refusals"),
+    [
+        ("ReplicationController", "v1", []),
+        ("ReplicationController", "", []),
+        ("Deployment", "apps/v1", []),
+        ("Deployment", "v1", [NO_GROUP]),
+    ],
+)
+def test_the_core_group_is_meant_only_for_replication_controllers(
+    kind: str, api_version: str, refusals: list[str]
+) -> None:
+    assert errors(RESOURCE, scaling(kind, api_version)) == refusals
+
+
+def test_an_update_that_leaves_the_target_alone_is_not_asked_for_its_group_again() -> None:
+    old = scaling("Deployment", "v1")
+    assert errors(RESOURCE, scaling("Deployment", "v1", maxReplicas=5), old) == []
+    assert errors(RESOURCE, scaling("ReplicaSet", "v1"), old) == [NO_GROUP]
+    assert errors(RESOURCE, scaling("ReplicaSet", "apps/v1"), old) == []
