@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run one function of upstream's test/cmd in a tree of its sources: one_function.sh TREE FUNCTION
 # Needs SECURE_API_PORT: a server that knows the token admin-token. What hack/make-rules/test-cmd.sh builds and starts is there already.
+{  # read whole before it runs: it may be edited meanwhile
 set -o errexit -o nounset -o pipefail
 
 tree=$1 chosen=$2
@@ -19,6 +20,8 @@ if ! kubectl get node 127.0.0.1 > /dev/null 2>&1; then
   create_node
 fi
 
+create_and_use_new_namespace  # as the function before leaves it: some expect to find none of what the default one has
+
 export SUPPORTED_RESOURCES=("*")
 eval "upstream_$(declare -f record_command)"
 if [ "$chosen" = runTests ]; then  # what runTests does by itself, between the functions that it records
@@ -28,3 +31,5 @@ else
   WHAT=$chosen
 fi
 runTests
+exit
+}

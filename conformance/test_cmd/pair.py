@@ -58,7 +58,8 @@ def _apiserver_flags(tree: Path, directory: Path, port: int) -> list[str]:
 def _controllers_flags(tree: Path, kubeconfig: Path) -> list[str]:
     authority = tree / "hack/testdata/ca"
     signing = (f"--cluster-signing-{what}-file={authority}/ca.{end}" for what, end in (("cert", "crt"), ("key", "key")))
-    return [f"--kubeconfig={kubeconfig}", *signing]
+    # The scripts update nodes without a podCIDR; theirs allocate none by default, ours do.
+    return [f"--kubeconfig={kubeconfig}", *signing, "--allocate-node-cidrs=false"]
 
 
 def _write_kubeconfig(path: Path, port: int) -> None:
