@@ -120,7 +120,6 @@ RESOURCE = Resource(
         "spec": {
             **dict.fromkeys(("signerName", "podName", "podUID", "serviceAccountName", "serviceAccountUID"), ""),
             **dict.fromkeys(("nodeName", "nodeUID"), ""),
-            "maxExpirationSeconds": DEFAULT_SECONDS,
             "stubPKCS10Request": None,
         },
         "status": {},

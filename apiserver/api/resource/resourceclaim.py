@@ -94,7 +94,7 @@ RESOURCE = Resource(
     strategy=STRATEGY,
     subresources=(Subresource(name="status", strategy=ResourceClaimStatusStrategy(STRATEGY)),),
     checks=lambda dependencies, store: ClaimChecks(dependencies),
-    empty={"spec": {"devices": {}}, "status": {}},
+    empty={"spec": {"devices": {"requests": None}}, "status": {}},
     columns=(
         NAME,
         Column(

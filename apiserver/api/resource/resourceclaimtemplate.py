@@ -49,6 +49,6 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=ResourceClaimTemplateStrategy(),
     checks=lambda dependencies, store: TemplateChecks(dependencies),
-    empty={"spec": {"metadata": {}, "spec": {"devices": {}}}},
+    empty={"spec": {"metadata": {}, "spec": {"devices": {"requests": None}}}},
     columns=(NAME, AGE),
 )
