@@ -14,6 +14,7 @@ from aiohttp.http import StreamWriter
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from apiserver.server.answers import Answer, Refused
+from apiserver.server.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +47,11 @@ OWN_LOOP = all(hasattr(RequestHandler, name) for name in _NEEDED)
 class Connection(RequestHandler):
     """aiohttp's protocol, with facts that live as long as the connection and word of its end."""
 
-    __slots__ = ("_certificate", "_lost", "facts", "remote")
+    __slots__ = ("_certificate", "_lost", "_turns", "facts", "remote")
 
-    def __init__(self, manager: Any, **kwargs: Any) -> None:
+    def __init__(self, manager: Any, turns: Turns, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
+        self._turns = turns
         self.facts: dict[str, Any] = {}
         self.remote = ""
         self._certificate: bytes | None = None
@@ -163,12 +165,12 @@ class Connection(RequestHandler):
             transport.write(data)
 
     async def drain(self) -> None:
-        if self.transport is None:
-            raise ConnectionResetError("the peer has gone")
+        """Until the peer has taken enough, and others have had their turn."""
         if self._paused:
             await self._drain_helper()
-            if self.transport is None:
-                raise ConnectionResetError("the peer has gone")
+        await self._turns()
+        if self.transport is None:
+            raise ConnectionResetError("the peer has gone")
 
     def buffered(self) -> int:
         return 0 if self.transport is None else self.transport.get_write_buffer_size()

@@ -27,6 +27,7 @@ from apiserver.apimachinery.http import (
 from apiserver.server.answers import Answer, Ready, Refused, Streaming, Upgraded
 from apiserver.server.connection import LINGER, Connection, Exchange
 from apiserver.server.headers import FrontHeaders
+from apiserver.server.turns import Turns
 from apiserver.server.websocket import FrontWebSocket
 from apiserver.server.wire import CONTINUE, DateLine
 
@@ -41,8 +42,12 @@ KEEPALIVE = 180.0  # seconds an idle connection is kept
 class _Server(Server):
     """aiohttp's server with our connections."""
 
+    def __init__(self, handler: Any, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+        super().__init__(handler, loop=loop, **kwargs)
+        self._turns = Turns(loop)
+
     def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, self._turns, loop=self._loop, **self._kwargs)
 
 
 class Front:
@@ -54,8 +59,8 @@ class Front:
         self._date = DateLine()
         self._listeners: list[asyncio.AbstractServer] = []
         self._server = _Server(
-            self._handle,  # type: ignore[arg-type]  # request and answer are our own, smaller objects
-            request_factory=self._exchange,  # type: ignore[arg-type]
+            self._handle,
+            request_factory=self._exchange,
             loop=loop,
             access_log=None,
             keepalive_timeout=KEEPALIVE,
