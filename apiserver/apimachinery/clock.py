@@ -89,12 +89,12 @@ def rfc3339(seconds: float) -> str:
 
 @lru_cache(maxsize=64)  # a write asks three times for the current second, at 5 µs each
 def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:-6] + "Z"  # strftime: no year 0001
 
 
 def rfc3339_micro(seconds: float) -> str:
     """`2026-01-02T03:04:05.000006Z`: metav1.MicroTime on the wire."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_rfc3339(text: str) -> float:

@@ -23,6 +23,7 @@ from apiserver.apimachinery.objects import Object
 PREFIX = b"k8s\0"
 _FACTS = Path(__file__).resolve().parent.parent.parent / "generated" / "protobuf_fields.json.gz"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_ZERO_TIME = -62135596800  # time.Time{} in seconds since the epoch
 _OPTIONAL, _REPEATED, _MAP = 0, 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -111,14 +112,20 @@ def _numbers(data: bytes) -> dict[int, Any]:
 
 
 def _time(data: bytes) -> str | None:
+    """None for Go's zero time, which is written as nothing at all."""
     seconds = _scalar("int64", _numbers(data).get(1, 0))
-    return rfc3339(seconds) if seconds and seconds > -62135596800 else None
+    if not data or seconds == _ZERO_TIME:
+        return None
+    try:
+        return rfc3339(seconds)
+    except (ValueError, OverflowError, OSError) as e:
+        raise Malformed("Time.MarshalJSON: year outside of range [0,9999]") from e
 
 
 def _micro_time(data: bytes) -> str | None:
-    found = _numbers(data)
     plain = _time(data)
-    return None if plain is None else f"{plain[:-1]}.{found.get(2, 0) // 1000:06d}Z"
+    nanoseconds = _scalar("int32", _numbers(data).get(2, 0))
+    return None if plain is None else f"{plain[:-1]}.{nanoseconds // 1000:06d}Z"
 
 
 def _int_or_string(data: bytes) -> int | str:
