@@ -32,11 +32,12 @@ def main() -> int:
     output = Path(given.output or tempfile.mkdtemp(prefix="conformance-")).absolute()
     print(f"{len(wanted)} specs, {given.nodes} nodes, {given.procs} processes; reports in {output}", flush=True)
     names = [spec.name for spec in wanted]
+    how = {"procs": given.procs, "nodes": given.nodes, "content_type": given.content_type}
     if given.kubeconfig:
-        found = suite.run(names, given.kubeconfig.absolute(), output, procs=given.procs, nodes=given.nodes)
+        found = suite.run(names, given.kubeconfig.absolute(), output, **how)
     else:
         with running_cluster(output / "cluster", nodes=given.nodes) as kubeconfig:
-            found = suite.run(names, kubeconfig, output, procs=given.procs, nodes=given.nodes)
+            found = suite.run(names, kubeconfig, output, **how)
     _report(found, names)
     if not given.no_ledger:
         _keep(found, given.nodes)
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=0, help="simulated nodes of the cluster (0)")
     parser.add_argument("--procs", type=int, default=8, help="specs side by side (8)")
     parser.add_argument("--kubeconfig", type=Path, help="a cluster that is there, instead of one of our own")
+    parser.add_argument("--content-type", default="application/json", help="what the suite writes in")
     parser.add_argument("--output", help="where reports and logs go (a new directory under /tmp)")
     parser.add_argument("--no-ledger", action="store_true", help="leave the ledger as it is")
     return parser

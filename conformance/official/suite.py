@@ -31,7 +31,9 @@ def missing() -> list[str]:
     return [name for name in ("e2e.test", "ginkgo") if not (peer_bin() / name).exists()]
 
 
-def run(specs: Sequence[str], kubeconfig: Path, output: Path, *, procs: int, nodes: int) -> list[Outcome]:
+def run(
+    specs: Sequence[str], kubeconfig: Path, output: Path, *, procs: int, nodes: int, content_type: str
+) -> list[Outcome]:
     """Run the named specs against a cluster. What ginkgo prints goes to `output`/ginkgo.log."""
     output.mkdir(parents=True, exist_ok=True)
     command = [
@@ -46,7 +48,7 @@ def run(specs: Sequence[str], kubeconfig: Path, output: Path, *, procs: int, nod
         "--provider=skeleton",
         f"--kubeconfig={kubeconfig}",
         f"--kubectl-path={Path(sys.executable).with_name('kubectl')}",
-        "--kube-api-content-type=application/json",
+        f"--kube-api-content-type={content_type}",
         f"--allowed-not-ready-nodes={0 if nodes else -1}",
         f"--num-nodes={nodes}",
         "--non-blocking-taints=",
