@@ -1,6 +1,7 @@
 """OpenAPI over HTTP: /openapi/v2, the index /openapi/v3 and a document per group and version, made when somebody asks.
 
-Documents under `?hash=` may be kept for ever; another hash leads on to the present one. Protobuf forms are not offered: 406.
+Documents under `?hash=` may be kept for ever; another hash leads on to the present one. The second
+version comes as protobuf too; the third only as JSON: 406.
 Mirrors upstream kube-openapi pkg/handler and pkg/handler3.
 """
 
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 
@@ -16,15 +16,16 @@ from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.codec.negotiate import JSON, parse_accept
 from apiserver.apimachinery.gvk import GroupVersion
 from apiserver.apimachinery.http import Handler, Request, Response
-from apiserver.endpoints import openapi
+from apiserver.endpoints import openapi, openapi_protobuf
 from apiserver.endpoints.discovery import served
 from apiserver.registry.resource import Resource
 
+PROTOBUF_BEFORE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  # what kubectl still asks for
 V2, V3 = "/openapi/v2", "/openapi/v3"
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S "
 _KEEP = timedelta(days=365)
 
-Make = Callable[[], Awaitable[dict[str, Any]]]
+Make = Callable[[], Awaitable[bytes]]
 
 
 class OpenAPI:
@@ -33,7 +34,7 @@ class OpenAPI:
     def __init__(self, resources: Callable[[], Sequence[Resource]], clock: Clock) -> None:
         self._resources = resources
         self._clock = clock
-        self._bodies: dict[str, tuple[bytes, str]] = {}  # document → body, last modified
+        self._bodies: dict[tuple[str, str], tuple[bytes, str]] = {}  # document and form → body, last modified
         self._tags: dict[str, str] = {}
 
     def changed(self) -> None:
@@ -72,7 +73,7 @@ class OpenAPI:
         group_version = self._group_versions().get(name)
         if group_version is None:
             return Response(404, b"", "")
-        if not _takes_json(request):
+        if not _chosen(request, (JSON,)):
             return Response(406, b"", "", [("Vary", "Accept")])
         tag = self._tag(name, group_version)
         asked = request.query.get("hash", "")
@@ -82,32 +83,45 @@ class OpenAPI:
         if asked:
             expires = datetime.fromtimestamp(self._clock.now(), UTC) + _KEEP
             headers += [("Cache-Control", "public, immutable"), ("Expires", expires.strftime(_HTTP_DATE) + "UTC")]
-        return await self._serve(
-            request, name, tag, headers, lambda: openapi.v3_document(self._resources(), group_version)
-        )
+
+        async def make() -> bytes:
+            return orjson.dumps(await openapi.v3_document(self._resources(), group_version))
+
+        return await self._serve(request, name, JSON, tag, headers, make)
 
     async def _v2(self, request: Request) -> Response:
         headers = [("Vary", "Accept-Encoding"), ("Vary", "Accept")]
-        if not _takes_json(request):
+        media_type = _chosen(request, (JSON, openapi_protobuf.MEDIA_TYPE, PROTOBUF_BEFORE))
+        if not media_type:
             return Response(406, b"", "", headers)
+        in_json = media_type == JSON
+
+        async def make() -> bytes:
+            document = await openapi.v2_document(self._resources())
+            return orjson.dumps(document) if in_json else await openapi_protobuf.encode(document)
+
         tag = openapi.overall_fingerprint(self._tag(name, gv) for name, gv in self._group_versions().items())
-        headers.append(("Etag", f'"{tag}"'))
-        return await self._serve(request, V2, tag, headers, lambda: openapi.v2_document(self._resources()))
+        headers.append(("Etag", f'"{tag}"'))  # one for both forms, as upstream: Vary tells them apart
+        return await self._serve(request, V2, JSON if in_json else openapi_protobuf.MEDIA_TYPE, tag, headers, make)
 
     async def _serve(
-        self, request: Request, name: str, tag: str, headers: list[tuple[str, str]], make: Make
+        self, request: Request, name: str, media_type: str, tag: str, headers: list[tuple[str, str]], make: Make
     ) -> Response:
         if request.headers.get("if-none-match") == f'"{tag}"':
             return Response(304, b"", "", headers)
-        found = self._bodies.get(name)
+        found = self._bodies.get((name, media_type))
         if found is None:
-            body = orjson.dumps(await make())
+            body = await make()
             modified = datetime.fromtimestamp(self._clock.now(), UTC).strftime(_HTTP_DATE) + "GMT"
-            found = self._bodies[name] = (body, modified)
-        return Response(200, found[0], JSON, [*headers, ("Accept-Ranges", "bytes"), ("Last-Modified", found[1])])
+            found = self._bodies[name, media_type] = (body, modified)
+        return Response(200, found[0], media_type, [*headers, ("Accept-Ranges", "bytes"), ("Last-Modified", found[1])])
 
 
-def _takes_json(request: Request) -> bool:
-    accept = request.headers.get("accept", "") or "*/*"
-    wanted = (("application", "json"), ("application", "*"), ("*", "*"))
-    return any((clause.type, clause.subtype) in wanted for clause in parse_accept(accept))
+def _chosen(request: Request, offered: tuple[str, ...]) -> str:
+    """The first offered media type of the client's first clause that fits any; empty when none does."""
+    for clause in parse_accept(request.headers.get("accept", "") or "*/*"):
+        for media_type in offered:
+            kind, _, form = media_type.partition("/")
+            if clause.type in (kind, "*") and clause.subtype in (form, "*"):
+                return media_type
+    return ""

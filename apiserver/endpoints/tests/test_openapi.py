@@ -174,9 +174,18 @@ async def test_documents_follow_what_is_served() -> None:
     assert (await world.get("/openapi/v3/apis/nope/v1")).status == 404
 
 
+async def test_the_second_version_comes_as_protobuf_too_the_first_form_that_fits() -> None:
+    world = Served(widget("size"))
+    asked = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    found = await world.get("/openapi/v2", accept=f"{asked},application/json")
+    assert (found.status, found.content_type) == (200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+    assert found.body_bytes().startswith(b"\n\x032.0")
+    plain = await world.get("/openapi/v2", accept=f"application/json,{asked}")
+    assert plain.content_type == "application/json"
+    assert dict(plain.headers)["Etag"] == dict(found.headers)["Etag"]
+
+
 async def test_forms_that_are_not_offered_are_refused() -> None:
     world = Served(widget("size"))
-    protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-    assert (await world.get("/openapi/v2", accept=protobuf)).status == 406
-    assert (await world.get("/openapi/v2", accept=f"{protobuf},application/json")).status == 200
+    assert (await world.get("/openapi/v2", accept="text/plain")).status == 406
     assert (await world.get("/openapi/v3/apis/stable.example.com/v1", accept="text/plain")).status == 406
