@@ -44,6 +44,12 @@ def _flags() -> Sequence[Flag]:
         Flag(
             "node-monitor-grace-period", "node_monitor_grace_period", duration, "Silence of a node that counts (50s)."
         ),
+        Flag(
+            "node-startup-grace-period",
+            "node_startup_grace_period",
+            duration,
+            "Silence of a node that counts before it ever reported (1m).",
+        ),
         Flag("terminated-pod-gc-threshold", "terminated_pod_gc_threshold", integer, "Finished pods to keep (12500)."),
     )
 

@@ -16,13 +16,13 @@ from apiserver.apimachinery import schema as types
 from apiserver.apimachinery.gvk import GroupVersion, GroupVersionKind
 from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
-from apiserver.endpoints import openapi_prose
+from apiserver.endpoints import openapi_prose, openapi_shared
 from apiserver.endpoints.discovery import served
 from apiserver.endpoints.openapi_operations import Json, Paths
 from apiserver.registry.resource import Resource
 
 TITLE, VERSION, OPENAPI = "Kubernetes", "1.37", "3.0.0"
-FORM = "1"  # to be raised when documents of the same resources come to look differently
+FORM = "2"  # to be raised when documents of the same resources come to look differently
 
 _REF3, _REF2 = "#/components/schemas/", "#/definitions/"
 _GVK = "x-kubernetes-group-version-kind"
@@ -242,10 +242,13 @@ async def v2_document(resources: Sequence[Resource]) -> Json:
         paths.update(_plain_paths(resources, group_version, definitions))
         await asyncio.sleep(0)
     needed = await _with_prose(_needed(references(paths), definitions))
+    paths2 = {path: _path2(item) for path, item in sorted(paths.items())}
+    shared = await openapi_shared.share_parameters(paths2)
     return {
         "swagger": "2.0",
         "info": {"title": TITLE, "version": VERSION},
-        "paths": {path: _path2(item) for path, item in sorted(paths.items())},
+        "paths": paths2,
+        "parameters": shared,
         "definitions": {name: _schema2(definition) for name, definition in needed.items()},
         "securityDefinitions": {"BearerToken": _BEARER},
         "security": [{"BearerToken": []}],

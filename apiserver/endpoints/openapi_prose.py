@@ -1,6 +1,6 @@
-"""Descriptions of built-in fields, read at run time from the official `kubernetes` client, where it is installed.
+"""Descriptions of built-in fields and of parameters, read at run time from the official `kubernetes` client, where it is installed.
 
-Its model files are read as text: importing the package would load all of them.
+Its files are read as text: importing the package would load all of them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ _GETTER = re.compile(
 )
 _NAMES = re.compile(r"attribute_map = \{(.*?)\n    \}", re.S)
 _PAIR = re.compile(r"'(\w+)': '([^']+)'")
+_PARAMETER = re.compile(r"^ +:param (?:\w+ )?(\w+): (\S.*)$", re.M)
+_LONGEST_CALL = 40_000  # characters from a call's name to the end of its documentation
 _NOQA = re.compile(r"\s*# noqa: E501\s*$", re.M)
 
 
@@ -58,3 +60,28 @@ def _read_getters(text: str) -> dict[str, str]:
     json_names = dict(_PAIR.findall(names.group(1))) if names else {}
     getters = ((json_names.get(attribute), body) for attribute, body in _GETTER.findall(text))
     return {name: _NOQA.sub("", body).strip() for name, body in getters if name}
+
+
+@lru_cache(maxsize=1)
+def _calls() -> str:
+    """The client's calls for the core group: as text, 4 MB, for the time of making a document."""
+    files = _files()
+    path = next(iter(files.values())).parent.parent / "api" / "core_v1_api.py" if files else None
+    return path.read_text(encoding="utf-8") if path is not None and path.exists() else ""
+
+
+def forget_calls() -> None:
+    _calls.cache_clear()
+
+
+def parameters(call: str) -> dict[str, str]:
+    """What one of the client's calls (`list_namespaced_pod`) takes: name in small letters → description; {} if nobody says.
+
+    The client has turned line ends into blanks.
+    """
+    _, found, text = _calls().partition(f"\n    def {call}(")
+    documented = text[:_LONGEST_CALL].partition('"""')[2].partition('        """')[0] if found else ""
+    return {
+        name.replace("_", ""): said.removesuffix(" (required)").replace('\\"', '"')
+        for name, said in _PARAMETER.findall(documented)
+    }
