@@ -1,6 +1,6 @@
 """Run one flow over every combination of our components and the real ones, and tell which came to its end.
 
-    python -m conformance.swaps                 # all combinations
+    python -m conformance.swaps                 # all combinations; the results go into the ledger
     python -m conformance.swaps real-controllers
 
 The flow: a Deployment to Running, a new image, scale, a Job to its end, deletion with everything gone.
@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from conformance import ledger
 from conformance.kubectl.kubectl import Kubectl, find_kubectl, write_kubeconfig
 from conformance.ours import pocketkube_server
 from conformance.peer import peer_bin, real_server
@@ -54,7 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.swaps", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*COMBINATIONS, []], help="which combinations (all)")
     given = parser.parse_args()
-    failed = 0
+    results: dict[str, str] = {}
     for name in given.names or COMBINATIONS:
         started = time.monotonic()
         try:
@@ -62,11 +63,13 @@ def main() -> int:
                 up = time.monotonic() - started
                 flow(kubectl)
         except Exception as error:  # the report goes on with the next one
-            failed += 1
-            print(f"{name}: FAILED: {error}", flush=True)
+            results[name] = f"FAILED: {error}"
         else:
-            print(f"{name}: passed, up in {up:.1f} s, flow in {time.monotonic() - started - up:.1f} s", flush=True)
-    return 1 if failed else 0
+            results[name] = f"passed, up in {up:.1f} s, flow in {time.monotonic() - started - up:.1f} s"
+        print(f"{name}: {results[name]}", flush=True)
+    if not given.names:
+        ledger.note("swaps", dict(results))
+    return 1 if any(told.startswith("FAILED") for told in results.values()) else 0
 
 
 @contextmanager
