@@ -35,6 +35,8 @@ AGNHOST_SHORT = frozenset(
 # agnhost's servers that fail on purpose, after so many seconds.
 LIVENESS_SECONDS = 10.0
 UNHEALTHY_FLAG = "--delay-unhealthy-seconds="
+# agnhost's mounttest: for how long it watches a file.
+RETRY_FLAG, RETRY_SECONDS = "--retry_time=", 180.0
 
 
 # Where agnhost's servers listen; what is not in the table is not known, and answers on every port.
@@ -111,7 +113,7 @@ def program_of(config: ContainerConfig, files: Files, rand: Random) -> Program |
         words = [word for word in words if not word.endswith("agnhost")]
         if not words or words[0] not in AGNHOST_SHORT:
             return None
-        words = ["true"]
+        words = ["sleep", str(_watch_seconds(words))]
     elif not words:
         if image not in SHORT_IMAGES or (config.stdin and image != "hello-world"):
             return None
@@ -119,6 +121,14 @@ def program_of(config: ContainerConfig, files: Files, rand: Random) -> Program |
     elif not config.command and image not in SHORT_IMAGES:
         return None  # arguments of an entrypoint that is not known
     return _start(words, config, files, rand)
+
+
+def _watch_seconds(words: list[str]) -> float:
+    """How long mounttest looks at a file that it was told to look at again and again; 0 for everything else."""
+    if not any(word.startswith("--file_content_in_loop=") for word in words):
+        return 0.0
+    given = [word.removeprefix(RETRY_FLAG) for word in words if word.startswith(RETRY_FLAG)]
+    return float(given[-1]) if given and given[-1].isdigit() else RETRY_SECONDS
 
 
 def _start(words: list[str], config: ContainerConfig, files: Files, rand: Random) -> Program | None:

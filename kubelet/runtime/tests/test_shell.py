@@ -96,3 +96,10 @@ def config(*command: str, image: str = "busybox:1.37", args: tuple[str, ...] = (
 )
 def test_which_commands_are_known_to_end(found: ContainerConfig, ends: bool) -> None:
     assert (program_of(found, Files((), {}, {}), Random(1)) is not None) == ends
+
+
+def test_mounttest_watches_a_file_for_as_long_as_it_is_told() -> None:
+    watches = ("mounttest", "--file_content_in_loop=/v/key", "--retry_time=120")
+    program = program_of(config(image="agnhost:2.56", args=watches), Files((), {}, {}), Random(1))
+    assert program is not None
+    assert (program.advance(), program.advance(), program.exit_code) == (120.0, None, 0)
