@@ -32,6 +32,7 @@ AGNHOST_SHORT = frozenset(
 )
 
 
+AGNHOST_NAMES = frozenset({"agnhost", "agnhost-2"})  # of the program in its image
 # agnhost's servers that fail on purpose, after so many seconds.
 LIVENESS_SECONDS = 10.0
 UNHEALTHY_FLAG = "--delay-unhealthy-seconds="
@@ -55,20 +56,25 @@ def is_missing(image: str) -> bool:
     return MISSING.search(image) is not None
 
 
+def _agnhost_words(config: ContainerConfig) -> list[str] | None:
+    """What agnhost is told to be, with its arguments; None for another image or another program of it."""
+    if image_name(config.image) != "agnhost":
+        return None
+    if config.command and config.command[0].rsplit("/", 1)[-1] not in AGNHOST_NAMES:
+        return None
+    return [*config.command[1:], *config.args] or ["pause"]
+
+
 def listens(config: ContainerConfig, port: int) -> bool:
     """Whether something may be behind a port."""
-    words = [word for word in (*config.command, *config.args) if not word.endswith("agnhost")]
-    if image_name(config.image) != "agnhost":
-        return True
-    known = AGNHOST_PORTS.get(words[0] if words else "pause")
+    words = _agnhost_words(config)
+    known = AGNHOST_PORTS.get(words[0]) if words else None
     return known is None or str(port) in known
 
 
 def healthy_seconds(config: ContainerConfig) -> float:
     """How long a server answers well; NEVER ends for most."""
-    words = [word for word in (*config.command, *config.args) if not word.endswith("agnhost")]
-    if image_name(config.image) != "agnhost" or not words:
-        return NEVER
+    words = _agnhost_words(config) or [""]
     if words[0] == "liveness":
         return LIVENESS_SECONDS
     if words[0] == "grpc-health-checking":
@@ -109,11 +115,11 @@ def program_of(config: ContainerConfig, files: Files, rand: Random) -> Program |
     """None: it runs until it is stopped."""
     words = [*config.command, *config.args]
     image = image_name(config.image)
-    if image == "agnhost" and (not config.command or words[0].endswith("agnhost")):
-        words = [word for word in words if not word.endswith("agnhost")]
-        if not words or words[0] not in AGNHOST_SHORT:
+    agnhost = _agnhost_words(config)
+    if agnhost is not None:
+        if agnhost[0] not in AGNHOST_SHORT:
             return None
-        words = ["sleep", str(_watch_seconds(words))]
+        words = ["sleep", str(_watch_seconds(agnhost))]
     elif not words:
         if image not in SHORT_IMAGES or (config.stdin and image != "hello-world"):
             return None

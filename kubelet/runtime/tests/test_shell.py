@@ -92,6 +92,9 @@ def config(*command: str, image: str = "busybox:1.37", args: tuple[str, ...] = (
         (config("my-server", image="example.com/own:1"), False),
         (config(image="registry.k8s.io/e2e-test-images/agnhost:2.56", args=("netexec",)), False),
         (config(image="registry.k8s.io/e2e-test-images/agnhost:2.56", args=("entrypoint-tester", "x")), True),
+        (config("/agnhost-2", image="agnhost:2.56", args=("entrypoint-tester", "x")), True),
+        (config("/agnhost", "pause", image="agnhost:2.56"), False),
+        (config("sh", "-c", "exit 1", image="agnhost:2.56"), True),
     ],
 )
 def test_which_commands_are_known_to_end(found: ContainerConfig, ends: bool) -> None:
