@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from apiserver.auth.serviceaccount import OpenIDMetadata, TokenIssuer
 from apiserver.registry.listers import Listers
 from apiserver.registry.store import Store
 from apiserver.server.options import Options
+
+log = logging.getLogger(__name__)
 
 Read = Callable[[GroupResource, str, str], Awaitable[Object | None]]
 
@@ -61,7 +64,7 @@ def build_security(
             read=lister_reader(lambda: listers, read),
             mark_secret_used=last_used_marker(clock, rand, secrets),
             api_audiences=options.api_audiences,
-            anonymous=options.anonymous_auth,
+            anonymous=_anonymous(options),
         )
     )
     authorization = build_authorizer(options.authorization_mode, listers)
@@ -81,6 +84,14 @@ def build_security(
         jwks_uri = f"https://{address}/openid/v1/jwks"
         openid = OpenIDMetadata(options.service_account_issuer[0], jwks_uri, KeySet(key_pems))
     return Security(authentication, authorization, tokens, openid)
+
+
+def _anonymous(options: Options) -> bool:
+    """As upstream: who is nobody may not do everything, so --anonymous-auth gives way to the mode AlwaysAllow."""
+    if options.anonymous_auth and "AlwaysAllow" in options.authorization_mode:
+        log.warning("anonymous requests are refused: the authorization mode AlwaysAllow would let them do everything")
+        return False
+    return options.anonymous_auth
 
 
 def request_header(options: Options) -> RequestHeaderOptions | None:

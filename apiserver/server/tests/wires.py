@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from apiserver.storage.memory import MemoryStorage
 
 TOO_MANY_REQUESTS = 429  # what a watch of a resource gets while its storage is being read, as upstream
 RETRY = 0.01
+TOKEN = "a-token"
 
 
 @dataclass
@@ -118,7 +120,7 @@ class SocketWire:
         self._port = port
 
     async def ask(self, method: str, target: str, body: Any = None, **headers: str) -> Answered:
-        given = {"Content_Type": "application/json", **headers}
+        given = {"Content_Type": "application/json", "Authorization": f"Bearer {TOKEN}", **headers}
         client = await Client.open(self._port)
         try:
             lines = "".join(f"{name}: {value}\r\n" for name, value in _pairs(given))
@@ -129,7 +131,7 @@ class SocketWire:
 
     async def watch(self, target: str) -> EventStream:
         client = await Client.open(self._port)
-        await client.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await client.send(f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
         status, _ = await client.head()
         if status == TOO_MANY_REQUESTS:
             await client.close()
@@ -141,10 +143,14 @@ class SocketWire:
 
 @asynccontextmanager
 async def socket_world() -> AsyncIterator[tuple[APIServer, SocketWire]]:
-    """A ready server behind a real socket, over memory, in real time; whoever asks may do everything."""
+    """A ready server behind a real socket, over memory, in real time; whoever has the token may do everything."""
     storage = MemoryStorage(SystemClock())
-    server = APIServer(Options(authorization_mode=("AlwaysAllow",)), storage, rand=Random(1))
-    await server.start()
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as tokens:
+        tokens.write(f"{TOKEN},user,1\n")
+        tokens.flush()
+        options = Options(authorization_mode=("AlwaysAllow",), token_auth_file=tokens.name)
+        server = APIServer(options, storage, rand=Random(1))
+        await server.start()
     await server.wait_ready()
     front = Front(server.handler, loop=asyncio.get_running_loop())
     try:
