@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,7 @@ KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 API_SERVER_CLIENT = "kubernetes.io/kube-apiserver-client"
 LEGACY_UNKNOWN = "kubernetes.io/legacy-unknown"
 
-_PEM = b"-----BEGIN CERTIFICATE REQUEST-----"
+_BLOCK = re.compile(rb"^-----BEGIN (.+)-----\s*$", re.M)
 
 
 class BadRequest(ValueError):
@@ -43,10 +44,11 @@ def parse(csr: Object) -> x509.CertificateSigningRequest:
     from cryptography import x509
 
     pem = base64.b64decode(csr["spec"].get("request") or "")
-    if not pem.lstrip().startswith(_PEM):
+    block = _BLOCK.search(pem)  # what stands before the first one is a comment
+    if block is None or block[1] != b"CERTIFICATE REQUEST":
         raise BadRequest("PEM block type must be CERTIFICATE REQUEST")
     try:
-        return x509.load_pem_x509_csr(pem)
+        return x509.load_pem_x509_csr(pem[block.start() :])
     except ValueError as error:
         raise BadRequest(str(error)) from error
 

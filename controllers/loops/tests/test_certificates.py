@@ -51,6 +51,23 @@ def test_a_client_certificate_is_for_clients() -> None:
     assert refused(_what(), []) == "missing required usage for client certificate: client auth"
 
 
+@pytest.mark.parametrize(
+    ("before", "refusal"),
+    [
+        (b"", ""),
+        (b"# made with openssl\n# for bob\n", ""),
+        (b"-----BEGIN JUNK-----\nAAAA\n-----END JUNK-----\n", "PEM block type must be CERTIFICATE REQUEST"),
+    ],
+)
+def test_a_request_may_have_comments_before_it_but_no_other_block(before: bytes, refusal: str) -> None:
+    text = base64.b64encode(before + base64.b64decode(request("bob"))).decode()
+    try:
+        found = requests.asked(requests.parse(csr("c", requests.API_SERVER_CLIENT, text))).common_name
+    except requests.BadRequest as error:
+        found = str(error)
+    assert found == (refusal or "bob")
+
+
 def test_a_node_asking_for_itself_is_recognized_before_one_asking_for_any() -> None:
     assert recognized(csr("c", requests.KUBELET_CLIENT, username="system:node:n1")) == [SELF, ANY]
     assert recognized(csr("c", requests.KUBELET_CLIENT, username="bootstrap")) == [ANY]
