@@ -18,6 +18,8 @@ setup
 if ! kubectl get node 127.0.0.1 > /dev/null 2>&1; then
   eval "$(sed -n '/^function create_node/,/^__EOF__/p' hack/make-rules/test-cmd.sh)"$'\n}'
   create_node
+  # In upstream's long run the node has its conditions when they are looked at.
+  kubectl wait --for=condition=Ready=Unknown node/127.0.0.1 --timeout=60s
 fi
 
 create_and_use_new_namespace  # as the function before leaves it: some expect to find none of what the default one has

@@ -58,8 +58,8 @@ def _apiserver_flags(tree: Path, directory: Path, port: int) -> list[str]:
 def _controllers_flags(tree: Path, kubeconfig: Path) -> list[str]:
     authority = tree / "hack/testdata/ca"
     signing = (f"--cluster-signing-{what}-file={authority}/ca.{end}" for what, end in (("cert", "crt"), ("key", "key")))
-    # The scripts update nodes without a podCIDR: theirs allocate none by default, ours do. In upstream's long run the node is
-    # old enough to have conditions when they are looked at; here the pair may be young.
+    # The scripts update nodes without a podCIDR: theirs allocate none by default, ours do. The short grace is for the wait for
+    # the node's conditions in one_function.sh.
     nodes = ("--allocate-node-cidrs=false", "--node-startup-grace-period=1s")
     return [f"--kubeconfig={kubeconfig}", *signing, *nodes]
 
