@@ -165,7 +165,7 @@ def _problems(options: Options) -> list[str]:
             found.append(f'authorization-mode "{mode}" is not a valid mode')
     if len(set(options.authorization_mode)) != len(options.authorization_mode):
         found.append("authorization-mode has mode specified more than once")
-    if options.storage_media_type not in MEDIA_TYPES:
+    if options.storage_media_type not in ("", *MEDIA_TYPES):  # empty: as by default
         media_types = ", ".join(MEDIA_TYPES)
         found.append(f'--storage-media-type "{options.storage_media_type}" invalid, must be one of {media_types}')
     if bool(options.tls_cert_file) != bool(options.tls_private_key_file):

@@ -23,6 +23,7 @@ def test_flags_in_every_spelling() -> None:
             "--event-ttl=30m",
             "--service-node-port-range=1000-2000",
             "--runtime-config=api/beta=false,apps/v1=true",
+            "--storage-media-type=",
             "-v", "2",
         ]
     )  # fmt: skip
