@@ -22,7 +22,7 @@ from apiserver.endpoints.openapi_operations import Json, Paths
 from apiserver.registry.resource import Resource
 
 TITLE, VERSION, OPENAPI = "Kubernetes", "1.37", "3.0.0"
-FORM = "2"  # to be raised when documents of the same resources come to look differently
+FORM = "3"  # to be raised when documents of the same resources come to look differently
 
 _REF3, _REF2 = "#/components/schemas/", "#/definitions/"
 _GVK = "x-kubernetes-group-version-kind"
@@ -168,15 +168,16 @@ def _needed(start: Iterable[str], definitions: Definitions) -> dict[str, Json]:
 
 
 def _described(name: str, definition: Json) -> Json:
-    """The definition with descriptions of its properties."""
-    prose = openapi_prose.descriptions(name) if "properties" in definition else {}
-    if not prose:
-        return definition
+    """The definition with descriptions of itself and of its properties."""
+    about, fields = openapi_prose.prose(name)
+    found = {"description": about, **definition} if about else definition
+    if not fields or "properties" not in definition:
+        return found
     properties = {
-        field: {"description": prose[field], **schema} if field in prose else schema
+        field: {"description": fields[field], **schema} if field in fields else schema
         for field, schema in definition["properties"].items()
     }
-    return {**definition, "properties": properties}
+    return {**found, "properties": properties}
 
 
 async def _with_prose(needed: dict[str, Json]) -> dict[str, Json]:

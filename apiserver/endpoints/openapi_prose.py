@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 # Newer clients declare fields with their description, older ones (OpenAPI Generator's) have it in the getters.
 _FIELD = re.compile(r'^    (\w+): (?:.*serialization_alias="([^"]+)")?.*?description=("(?:[^"\\]|\\.)*")', re.M)
@@ -18,6 +19,8 @@ _GETTER = re.compile(
 )
 _NAMES = re.compile(r"attribute_map = \{(.*?)\n    \}", re.S)
 _PAIR = re.compile(r"'(\w+)': '([^']+)'")
+# Newer clients say what the type is before its attributes.
+_ABOUT = re.compile(r'^class \w+\(BaseModel\):\n    """\n(.*?)\n\n    Attributes:', re.M | re.S)
 _PARAMETER = re.compile(r"^ +:param (?:\w+ )?(\w+): (\S.*)$", re.M)
 _LONGEST_CALL = 40_000  # characters from a call's name to the end of its documentation
 _NOQA = re.compile(r"\s*# noqa: E501\s*$", re.M)
@@ -41,18 +44,26 @@ def available() -> bool:
     return bool(_files())
 
 
-def descriptions(definition: str) -> dict[str, str]:
-    """JSON field name → description, {} for a type nobody describes."""
+class Prose(NamedTuple):
+    """What is said about a type, and about its fields by their JSON names."""
+
+    about: str
+    fields: dict[str, str]
+
+
+def prose(definition: str) -> Prose:
+    """What the client says about a type; nothing for one that it does not know."""
     *_, group, version, name = ["", *definition.split(".")][-3:]
     files = _files()
     path = files.get(f"{version}{name}".lower()) or files.get(f"{group}{version}{name}".lower())
-    return _read(path) if path is not None else {}
+    return _read(path) if path is not None else Prose("", {})
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> Prose:
     text = path.read_text(encoding="utf-8")
+    about = _ABOUT.search(text)
     found = {alias or attribute: ast.literal_eval(quoted) for attribute, alias, quoted in _FIELD.findall(text)}
-    return found or _read_getters(text)
+    return Prose(about[1].strip().replace('\\"', '"') if about else "", found or _read_getters(text))
 
 
 def _read_getters(text: str) -> dict[str, str]:

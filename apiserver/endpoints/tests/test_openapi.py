@@ -85,10 +85,11 @@ async def test_schemas_keep_their_facts() -> None:
 
 async def test_fields_are_described_where_the_official_client_is_installed() -> None:
     assert openapi_prose.available()
-    spec = (await document())["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]
-    assert "DNS policy for the pod" in spec["dnsPolicy"]["description"]
-    assert openapi_prose.descriptions("io.k8s.api.core.v1.ServicePort")["nodePort"]
-    assert openapi_prose.descriptions("com.example.v1.Nothing") == {}
+    schemas = (await document())["components"]["schemas"]
+    assert "DNS policy for the pod" in schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["dnsPolicy"]["description"]
+    assert schemas["io.k8s.api.core.v1.Pod"]["description"].startswith("Pod is a collection of containers")
+    assert openapi_prose.prose("io.k8s.api.core.v1.ServicePort").fields["nodePort"]
+    assert openapi_prose.prose("com.example.v1.Nothing") == ("", {})
 
 
 async def test_custom_resources_are_described_by_their_own_schemas() -> None:
