@@ -14,6 +14,7 @@ from apiserver.apimachinery.clock import Clock, SystemClock
 from apiserver.server.flags import UsageError
 from apiserver.server.front import Front
 from apiserver.server.lag import LagMeter
+from apiserver.server.memory import Trimmer
 from apiserver.server.opening import open_storage
 from apiserver.server.options import Options
 from apiserver.server.server import APIServer
@@ -51,12 +52,13 @@ async def serving(
         server = APIServer(options, storage, clock=clock)
         await server.start()
         front = Front(server.handler, loop=loop)
-        meter = LagMeter(loop, server.metrics.lag)
+        meter, trimmer = LagMeter(loop, server.metrics.lag), Trimmer(loop, front.connections)
         try:
             port = await _listen(front, options, context)
             yield Serving(server, front, port)
         finally:
             meter.close()
+            await trimmer.close()
             server.begin_stop()
             await front.stop_accepting()
             await server.finish_requests(options.shutdown_grace)

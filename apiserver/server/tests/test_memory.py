@@ -1,0 +1,28 @@
+"""Memory goes back to the system when many connections have gone, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from apiserver.apimachinery.clock import run_virtual
+from apiserver.server.memory import INTERVAL, MANY, Trimmer, malloc_trim
+
+
+def test_memory_is_given_back_once_when_many_connections_have_gone() -> None:
+    async def main() -> None:
+        connections, trims = MANY + 10, list[int]()
+        trimmer = Trimmer(asyncio.get_running_loop(), lambda: connections, lambda: trims.append(connections))
+        await asyncio.sleep(2 * INTERVAL)
+        connections = 11
+        await asyncio.sleep(2 * INTERVAL)
+        assert not trims
+        connections = 10
+        await asyncio.sleep(5 * INTERVAL)
+        await trimmer.close()
+        assert trims == [10]
+
+    run_virtual(main())
+
+
+def test_trimming_is_harmless_wherever_this_runs() -> None:
+    malloc_trim()
