@@ -47,11 +47,12 @@ OWN_LOOP = all(hasattr(RequestHandler, name) for name in _NEEDED)
 class Connection(RequestHandler):
     """aiohttp's protocol, with facts that live as long as the connection and word of its end."""
 
-    __slots__ = ("_certificate", "_lost", "_turns", "facts", "remote")
+    __slots__ = ("_certificate", "_lost", "_pieces", "_starts", "facts", "remote")
 
-    def __init__(self, manager: Any, turns: Turns, **kwargs: Any) -> None:
+    def __init__(self, manager: Any, starts: Turns, pieces: Turns, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
-        self._turns = turns
+        self._starts = starts
+        self._pieces = pieces
         self.facts: dict[str, Any] = {}
         self.remote = ""
         self._certificate: bytes | None = None
@@ -111,6 +112,7 @@ class Connection(RequestHandler):
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
         exchange = Exchange(message, payload, self)
+        await self._starts()
         try:
             answer = await self._answer(exchange)
         finally:
@@ -168,7 +170,7 @@ class Connection(RequestHandler):
         """Until the peer has taken enough, and others have had their turn."""
         if self._paused:
             await self._drain_helper()
-        await self._turns()
+        await self._pieces()
         if self.transport is None:
             raise ConnectionResetError("the peer has gone")
 

@@ -451,3 +451,16 @@ async def test_noise_on_the_line_harms_nobody(seed: int, caplog: pytest.LogCaptu
     await client.close()
     await front.stop(1)
     assert "the front failed" not in caplog.text
+
+
+async def test_who_stops_accepting_refuses_on_every_listener() -> None:
+    front = Front(echo, loop=asyncio.get_running_loop())
+    port = await front.listen("127.0.0.1", 0, None)
+    clients = await asyncio.gather(*(Client.open(port) for _ in range(40)))
+    assert {(await client.ask("GET", "/")).status for client in clients} == {200}
+    await front.stop_accepting()
+    with pytest.raises(ConnectionRefusedError):
+        await Client.open(port)
+    for client in clients:
+        await client.close()
+    await front.stop(1)

@@ -45,6 +45,20 @@ def test_who_is_alone_in_a_round_does_not_wait() -> None:
     run_virtual(main())
 
 
+def test_a_few_may_work_in_each_round() -> None:
+    async def main() -> None:
+        turns, written = Turns(asyncio.get_running_loop(), 3), list[str]()
+        writers = [asyncio.create_task(_write(turns, name, 1, written)) for name in "abcdefgh"]
+        rounds = []
+        while not all(writer.done() for writer in writers):
+            before = len(written)
+            await asyncio.sleep(0)
+            rounds.append("".join(written[before:]))
+        assert [each for each in rounds if each] == ["abc", "def", "gh"]
+
+    run_virtual(main())
+
+
 def test_a_writer_that_was_cancelled_takes_no_turn() -> None:
     async def main() -> None:
         turns, written = Turns(asyncio.get_running_loop()), list[str]()
