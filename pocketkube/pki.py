@@ -183,9 +183,10 @@ def _new_key() -> EllipticCurvePrivateKey:
 
 
 def _pem(key: EllipticCurvePrivateKey) -> bytes:
+    """In SEC 1's form, as client-go's util/keyutil writes it: fabric8 takes an elliptic key in PKCS#8 for an RSA key."""
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
 
 def _key_usage(authority: bool) -> x509.KeyUsage:

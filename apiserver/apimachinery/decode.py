@@ -162,6 +162,8 @@ def _decode_as(
         try:
             schema = builtin().schema(actual)
         except KeyError:
+            if actual.kind == gvk.kind and actual.group_version in accepted:  # of the same form, or it had a schema
+                return _decode_as(gvk, document, schema, gvk, ())
             if actual.version == "__internal" and actual.group == gvk.group:
                 raise bad_request(
                     f"the API version in the data ({actual.group_version}) "

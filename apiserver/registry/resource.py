@@ -118,6 +118,7 @@ class Subresource:
     verbs: tuple[str, ...] = ("get", "patch", "update")
     strategy: Strategy | None = None
     kind: GroupVersionKind | None = None  # the body's kind where it is not the parent's
+    accepts: tuple[GroupVersion, ...] = ()  # other versions of the body's kind that are taken, of the same form
     columns: tuple[Column, ...] = ()  # of a body with a kind of its own
     rest: Callable[[Dependencies, Store], Any] | None = None
 

@@ -51,6 +51,12 @@ def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "pki").stat().st_mode) == 0o700
 
 
+def test_a_keys_first_line_says_its_algorithm(tmp_path: Path) -> None:
+    pki = made(tmp_path)
+    for name in ("ca", "admin", "sa"):
+        assert pki.key(name).read_text().startswith("-----BEGIN EC PRIVATE KEY-----\n")
+
+
 def test_the_serving_certificate_has_every_name(tmp_path: Path) -> None:
     pki = made(tmp_path)
     certificate = x509.load_pem_x509_certificate(pki.cert("apiserver").read_bytes())

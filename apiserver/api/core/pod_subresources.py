@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from apiserver.apimachinery.gvk import GroupVersionKind
+from apiserver.apimachinery.gvk import GroupVersion, GroupVersionKind
 from apiserver.registry.resource import Resource, ServedVersion, Subresource
 from apiserver.registry.strategy import Strategy
 
@@ -68,7 +68,13 @@ def _core(kind: str) -> GroupVersionKind:
 SUBRESOURCES = (
     Subresource(name="attach", verbs=("connect",), kind=_core("PodAttachOptions"), rest=_attach),
     Subresource(name="binding", verbs=("create",), kind=_core("Binding"), rest=_binding),
-    Subresource(name="eviction", verbs=("create",), kind=GroupVersionKind("policy", "v1", "Eviction"), rest=_eviction),
+    Subresource(
+        name="eviction",
+        verbs=("create",),
+        kind=GroupVersionKind("policy", "v1", "Eviction"),
+        accepts=(GroupVersion("policy", "v1beta1"),),
+        rest=_eviction,
+    ),
     Subresource(name="exec", verbs=("connect",), kind=_core("PodExecOptions"), rest=_exec),
     Subresource(name="log", verbs=("get",), rest=_log),
     Subresource(name="portforward", verbs=("connect",), kind=_core("PodPortForwardOptions"), rest=_port_forward),

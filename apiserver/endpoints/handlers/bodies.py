@@ -83,8 +83,9 @@ def decode(write: Write, data: bytes, media_type: str) -> Object:
     scope = write.scope
     if media_type == PROTOBUF:
         data, media_type = _from_protobuf(scope, data, schema_of(scope).name), JSON
+    accepted = scope.subresource.accepts if scope.subresource is not None else ()
     obj, found = decoding.decode(
-        data, media_type, schema_of(scope), scope.gvk, validation=write.options.field_validation
+        data, media_type, schema_of(scope), scope.gvk, validation=write.options.field_validation, accepted=accepted
     )
     if found:
         write.warnings.extend(found)

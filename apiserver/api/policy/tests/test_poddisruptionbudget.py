@@ -44,8 +44,8 @@ async def report(api: World, **status: Any) -> None:
     assert code == 200, answer
 
 
-async def evict(api: World, name: str = "web-0") -> tuple[int, Any]:
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+async def evict(api: World, name: str = "web-0", version: str = "policy/v1") -> tuple[int, Any]:
+    body = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": name}}
     return await api.ask("POST", f"{PODS}/{name}/eviction", body)
 
 
@@ -118,5 +118,17 @@ def test_an_unready_pod_may_always_go_where_the_budget_says_so() -> None:
             assert code == 201, answer
             _, left = await api.ask("GET", f"{BUDGETS}/web")
             assert "disruptedPods" not in left["status"]
+
+    run_virtual(scenario())
+
+
+def test_an_eviction_of_the_beta_is_taken_as_fabric8_sends_it() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            await running_pod(api)
+            code, answer = await evict(api, version="policy/v1beta2")
+            assert code == 400, answer
+            code, answer = await evict(api, version="policy/v1beta1")
+            assert (code, answer["status"]) == (201, "Success")
 
     run_virtual(scenario())
