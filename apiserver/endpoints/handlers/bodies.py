@@ -87,6 +87,8 @@ def decode(write: Write, data: bytes, media_type: str) -> Object:
     obj, found = decoding.decode(
         data, media_type, schema_of(scope), scope.gvk, validation=write.options.field_validation, accepted=accepted
     )
+    if accepted:
+        obj["apiVersion"] = scope.gvk.api_version  # of the same form: that is all the conversion there is
     if found:
         write.warnings.extend(found)
     if b"managedFields" in data and "managedFields" not in (obj.get("metadata") or {}):
