@@ -15,8 +15,8 @@ from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.interface import Transport
+from apiserver.client.lanes import Lane
 from apiserver.client.resources import Client
-from kubelet.lanes import Lane
 from kubelet.node.identity import CAPACITY, NodeIdentity
 from kubelet.node.kubelet import Kubelet
 from kubelet.runtime.interface import ContainerRuntime

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from apiserver.client.interface import Transport
     from apiserver.server.flags import Flag
 
+AT_ONCE = 32  # requests; more bring the server nothing that it could do faster
 SERVER_POLL = 0.02  # seconds between two looks for an API server that is not there yet
 
 Started = Callable[[], None]  # called once, when the component does its work
@@ -72,15 +73,17 @@ def _common_flags() -> tuple[Flag, ...]:
 async def _serve(component: ClientComponent, given: Given, stop: asyncio.Event, reporter: Reporter) -> None:
     from apiserver.client.config import load_kubeconfig
     from apiserver.client.http_transport import HttpTransport
+    from apiserver.client.lanes import LEASES, WATCHES, Lane
     from apiserver.server.flags import UsageError
 
     if not given.get("kubeconfig"):
         raise UsageError("name a kubeconfig: --kubeconfig FILE")
     transport = HttpTransport(load_kubeconfig(given["kubeconfig"]))
+    lane = Lane(transport, AT_ONCE, beside=(WATCHES, LEASES))
 
     async def work() -> None:
         await wait_for_server(transport)
-        await component.work(given, transport, reporter.ready)
+        await component.work(given, lane, reporter.ready)
 
     try:
         await until(stop, work(), component.name)
