@@ -1,0 +1,1 @@
+"""Other languages' clients against a whole cluster; see `__main__`."""
