@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from conformance.ours import pocketkube_server
-from conformance.peer import real_server
-from conformance.target import Target
-
 kubernetes = pytest.importorskip("kubernetes", reason="the official client is not installed (package kubernetes)")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Target]:
-    starter = real_server if os.environ.get("CLIENT_TESTS_AGAINST") == "real" else pocketkube_server
-    with starter() as target:
-        yield target
-
-
-@pytest.fixture(scope="module")
-def api(server: Target) -> Iterator[Any]:
-    configuration = kubernetes.client.Configuration()
-    configuration.host = server.url
-    configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file = server.ca, server.cert, server.key
-    with kubernetes.client.ApiClient(configuration) as client:
-        yield client
-
-
-@pytest.fixture
-def namespace(api: Any, request: pytest.FixtureRequest) -> str:
-    core = kubernetes.client.CoreV1Api(api)
-    name: str = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
-    core.create_namespace({"metadata": {"name": name}})
-    core.create_namespaced_service_account(name, {"metadata": {"name": "default"}})
-    return name
 
 
 def pod(name: str) -> Any:
