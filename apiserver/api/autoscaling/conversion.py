@@ -113,8 +113,15 @@ def is_cpu_utilization(metric: Object) -> bool:
     )
 
 
+def _section(obj: Object, name: str) -> Object:
+    """`spec` or `status`, made where it is absent or null: apply converts objects from which parts were taken."""
+    if obj.get(name) is None:
+        obj[name] = {}
+    return obj[name]  # type: ignore[no-any-return]
+
+
 def _to_v1(obj: Object) -> None:
-    spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+    spec, status = _section(obj, "spec"), _section(obj, "status")
     metrics = spec.pop("metrics", None) or []
     cpu = next((m for m in metrics if is_cpu_utilization(m)), None)
     if cpu is not None:
@@ -235,7 +242,7 @@ def _carried(annotations: Object, key: str) -> Any:
 
 
 def _to_v2(obj: Object) -> None:
-    spec, status = obj.setdefault("spec", {}), obj.setdefault("status", {})
+    spec, status = _section(obj, "spec"), _section(obj, "status")
     annotations = obj["metadata"].get("annotations") or {}
     metrics: list[Object] = []
     if isinstance(others := _carried(annotations, METRICS), list):

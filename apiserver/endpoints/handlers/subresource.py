@@ -14,12 +14,12 @@ from apiserver.registry.writing import Updater
 
 
 async def get_rest(scope: Scope, request: Request) -> AnyResponse:
-    """GET of a subresource that is computed; one with `stream` answers for itself (logs)."""
+    """GET of a subresource that is computed; one with `stream` answers for itself (logs), in what form was asked for or not."""
+    form = answers.negotiate(scope, request)
     if (stream := getattr(scope.rest, "stream", None)) is not None:
         assert request.info is not None
         streamed: AnyResponse = await stream(scope.context(request), request.info.name, request)
         return streamed
-    form = answers.negotiate(scope, request)
     assert request.info is not None
     obj = await scope.rest.get(scope.context(request), request.info.name)
     return answers.object_answer(scope, request, form, obj, 200)

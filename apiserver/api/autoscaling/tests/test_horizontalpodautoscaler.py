@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from apiserver.api.apps.tests.worlds import created, errors, made
 from apiserver.api.autoscaling import horizontalpodautoscaler
+from apiserver.api.autoscaling.conversion import convert
 from apiserver.apimachinery.objects import Object
 
 RESOURCE = horizontalpodautoscaler.RESOURCE
@@ -37,3 +40,11 @@ def test_an_update_that_leaves_the_target_alone_is_not_asked_for_its_group_again
     assert errors(RESOURCE, scaling("Deployment", "v1", maxReplicas=5), old) == []
     assert errors(RESOURCE, scaling("ReplicaSet", "v1"), old) == [NO_GROUP]
     assert errors(RESOURCE, scaling("ReplicaSet", "apps/v1"), old) == []
+
+
+def test_an_autoscaler_of_which_parts_are_null_converts_without_a_fault() -> None:
+    parts: dict[str, Any] = {"metadata": {"name": "h"}, "spec": None, "status": None}
+    v2 = convert({"apiVersion": "autoscaling/v1", **parts}, "autoscaling/v2")
+    assert (v2["apiVersion"], v2["spec"]["metrics"][0]["resource"]["name"]) == ("autoscaling/v2", "cpu")
+    v1 = convert({"apiVersion": "autoscaling/v2", **parts}, "autoscaling/v1")
+    assert v1["apiVersion"] == "autoscaling/v1"
