@@ -11,8 +11,10 @@ import gc
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Protocol, TypeVar
 
 from conformance.benchmark import report
+from conformance.benchmark.families import FAMILIES
 from conformance.benchmark.load import Bench
 from conformance.benchmark.measurement import Measurement
 from conformance.benchmark.rows import ROWS
@@ -26,10 +28,18 @@ SERVERS = {"real": real_server, "ours": pocketkube_server}
 Results = list[tuple[Row, dict[str, Measurement]]]
 
 
-def chosen(wanted: str) -> list[Row]:
-    """The rows whose name begins with one of the comma-separated words; all without any."""
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def chosen(wanted: str, of: Sequence[N]) -> list[N]:
+    """Those whose name begins with one of the comma-separated words; all without any."""
     words = [word.strip() for word in wanted.split(",") if word.strip()]
-    return [row for row in ROWS if not words or any(row.name.startswith(word) for word in words)]
+    return [each for each in of if not words or any(each.name.startswith(word) for word in words)]
 
 
 async def measure(rows: Sequence[Row], targets: dict[str, Target]) -> Results:
@@ -68,18 +78,25 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--write", action="store_true", help="write the ledger")
     arguments = parser.parse_args()
-    rows = chosen(arguments.rows)
+    rows = chosen(arguments.rows, ROWS)
+    families = chosen(arguments.rows, FAMILIES) if arguments.only != "real" else []
     if arguments.list:
-        print(*[row.name for row in rows], sep="\n")
+        print(*[row.name for row in rows], *[family.name for family in families], sep="\n")
         return 0
+    entries = report.entries(_measure_rows(rows, arguments.only)) if rows else {}
+    for family in families:
+        entries |= family.measure()
+    if arguments.write:
+        report.write(entries)
+    return 0
+
+
+def _measure_rows(rows: Sequence[Row], only: str) -> Results:
     gc.disable()  # the client's own collector is kept out of the latencies
     with ExitStack() as stack:
-        targets = {name: stack.enter_context(SERVERS[name]()) for name in _servers(arguments.only)}
+        targets = {name: stack.enter_context(SERVERS[name]()) for name in _servers(only)}
         with asyncio.Runner(loop_factory=_loop) as runner:
-            results = runner.run(measure(rows, targets))
-    if arguments.write:
-        report.write(results)
-    return 0
+            return runner.run(measure(rows, targets))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A Deployment over many simulated nodes, to Running and gone again: `python -m conformance.benchmark.cluster`.
+"""A Deployment over many simulated nodes, to Running and gone again: `make bench ARGS="--rows cluster"`, or alone with
+other numbers `python -m conformance.benchmark.cluster [--pods N] [--nodes N] [--up ARGUMENT]`.
 
 Every write is made that the real components make: pods, bindings, statuses, events. Told are pods per second, the API
 server's requests, and the CPU of each component.
@@ -23,6 +24,8 @@ from conformance.kubectl.kubectl import Kubectl, find_kubectl
 POLL = 0.25
 PATIENCE = 600.0
 NAMESPACE = "bench"
+PODS, NODES = 1000, 100
+GOAL = 60.0  # pods per second to Running on two cores
 
 
 class Measured(NamedTuple):
@@ -36,6 +39,12 @@ class Measured(NamedTuple):
         cpu = " ".join(f"{component} {used:.1f}" for component, used in self.cpu.items())
         rates = f"{pods / self.seconds:.0f} pods/s, {self.requests / self.seconds:.0f} requests/s"
         return f"{name:<10} {self.seconds:6.1f} s  {rates}, {self.requests / pods:.1f} requests each; CPU s: {cpu}"
+
+    def entry(self, pods: int) -> dict[str, Any]:
+        """As the ledger has it."""
+        cpu = {component: round(used / pods * 1e3, 2) for component, used in self.cpu.items()}
+        figures = {"per_second": round(pods / self.seconds, 1), "requests_each": round(self.requests / pods, 1)}
+        return {"ours": {**figures, "cpu_ms_each": cpu}}
 
 
 class Bench:
@@ -68,20 +77,31 @@ class Bench:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.benchmark.cluster", description=__doc__)
-    parser.add_argument("--pods", type=int, default=1000)
-    parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--pods", type=int, default=PODS)
+    parser.add_argument("--nodes", type=int, default=NODES)
     parser.add_argument("--up", action="append", default=[], help="a further argument of pocketkube up")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        started = time.monotonic()
-        with running_cluster(Path(name), *given.up, nodes=given.nodes) as kubeconfig:
-            print(f"{given.nodes} nodes ready after {time.monotonic() - started:.1f} s", flush=True)
-            kubectl = Kubectl(find_kubectl() or "kubectl", kubeconfig, NAMESPACE, Path(name))
-            run(Bench(kubectl, Path(name) / "data"), given.pods)
+    measure(given.pods, given.nodes, *given.up)
     return 0
 
 
-def run(bench: Bench, pods: int) -> None:
+def measure(pods: int = PODS, nodes: int = NODES, *up: str) -> dict[str, dict[str, Any]]:
+    """A cluster from its start to its end; what was found, as entries of the ledger by name."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        started = time.monotonic()
+        with running_cluster(Path(name), *up, nodes=nodes) as kubeconfig:
+            ready = time.monotonic() - started
+            print(f"cluster    {ready:6.1f} s  until {nodes} nodes are ready", flush=True)
+            kubectl = Kubectl(find_kubectl() or "kubectl", kubeconfig, NAMESPACE, Path(name))
+            running, gone = run(Bench(kubectl, Path(name) / "data"), pods)
+    return {
+        f"cluster, {nodes} nodes ready": {"ours": {"value": round(ready, 1)}, "unit": "s"},
+        f"cluster, {pods:,} pods to Running": {**running.entry(pods), "unit": "pods", "goal": GOAL},
+        f"cluster, {pods:,} pods to gone": {**gone.entry(pods), "unit": "pods"},
+    }
+
+
+def run(bench: Bench, pods: int) -> tuple[Measured, Measured]:
     kubectl = bench.kubectl
     kubectl("create", "namespace", NAMESPACE)
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/web"
@@ -95,9 +115,12 @@ def run(bench: Bench, pods: int) -> None:
         return not json.loads(listed)["items"]
 
     create = ("create", "deployment", "web", "--image=nginx", f"--replicas={pods}", "-n", NAMESPACE)
-    print(bench.measure(lambda: kubectl(*create), available).line("to Running", pods), flush=True)
+    up = bench.measure(lambda: kubectl(*create), available)
+    print(up.line("to Running", pods), flush=True)
     delete = ("delete", "deployment", "web", "-n", NAMESPACE, "--wait=false")
-    print(bench.measure(lambda: kubectl(*delete), gone).line("to gone", pods), flush=True)
+    down = bench.measure(lambda: kubectl(*delete), gone)
+    print(down.line("to gone", pods), flush=True)
+    return up, down
 
 
 if __name__ == "__main__":

@@ -48,12 +48,17 @@ def _figures(row: Row, m: Measurement) -> str:
     return f"{m.rate:11,.0f} {p50} {p99} {m.cost:8.0f}"
 
 
-def write(results: list[tuple[Row, dict[str, Measurement]]], path: Path = LEDGER) -> None:
-    """Put the rows' figures in the place of their earlier ones."""
+def entries(results: list[tuple[Row, dict[str, Measurement]]]) -> dict[str, dict[str, Any]]:
+    """The rows' figures by name, as the ledger has them."""
+    return {row.name: _entry(row, found) for row, found in results}
+
+
+def write(found: dict[str, dict[str, Any]], path: Path = LEDGER) -> None:
+    """Put figures in the place of their earlier ones."""
     ledger: dict[str, Any] = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
     seen = {"date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit()}
-    for row, found in results:
-        ledger[row.name] = {**_entry(row, found), **seen}
+    for name, entry in found.items():
+        ledger[name] = {**entry, **seen}
     path.write_text(_HEADER + yaml.safe_dump(ledger, sort_keys=False, width=120, allow_unicode=True))
 
 

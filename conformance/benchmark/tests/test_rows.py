@@ -14,6 +14,7 @@ import yaml
 
 from conformance.benchmark import report
 from conformance.benchmark.bench import chosen
+from conformance.benchmark.families import FAMILIES
 from conformance.benchmark.load import Bench
 from conformance.benchmark.measurement import Measurement, Sample
 from conformance.benchmark.rows import ROWS
@@ -68,8 +69,8 @@ def test_a_line_says_when_a_goal_is_missed() -> None:
 def test_the_ledger_keeps_the_rows_that_were_not_run(tmp_path: Path) -> None:
     path = tmp_path / "ledger.yaml"
     found = scripted(Scripted())
-    report.write([(Scripted(name="one"), found), (Scripted(name="two"), found)], path)
-    report.write([(Scripted(name="two", goal=9.0), found)], path)
+    report.write(report.entries([(Scripted(name="one"), found), (Scripted(name="two"), found)]), path)
+    report.write(report.entries([(Scripted(name="two", goal=9.0), found)]), path)
     ledger = yaml.safe_load(path.read_text())
     assert list(ledger) == ["one", "two"]
     assert (ledger["one"]["goal"], ledger["two"]["goal"]) == (3.0, 9.0)
@@ -77,7 +78,8 @@ def test_the_ledger_keeps_the_rows_that_were_not_run(tmp_path: Path) -> None:
 
 
 def test_rows_have_names_of_their_own_and_are_chosen_by_how_these_begin() -> None:
-    names = [row.name for row in ROWS]
+    names = [*[row.name for row in ROWS], *[family.name for family in FAMILIES]]
     assert len(set(names)) == len(names)
-    assert [row.name for row in chosen("fan-out, get")] == ["get", "fan-out to 200", "fan-out to 1,000"]
-    assert chosen("") == list(ROWS)
+    assert [row.name for row in chosen("fan-out, get", ROWS)] == ["get", "fan-out to 200", "fan-out to 1,000"]
+    assert [family.name for family in chosen("cluster", FAMILIES)] == ["cluster"]
+    assert chosen("", ROWS) == list(ROWS)
