@@ -9,6 +9,7 @@ from conformance.benchmark.load import Bench
 from conformance.benchmark.rows.row import Fact, Row
 
 SETTLES = 2.0  # seconds until a server that is ready has done what it begins with
+RESTS = 10.0  # seconds until a server has given back what its last load took
 _LAG = "pocketkube_loop_lag_seconds_bucket"
 _SHARE = 0.99
 
@@ -24,6 +25,7 @@ async def _idle(bench: Bench) -> float:
 
 
 async def _loaded(bench: Bench) -> float:
+    await asyncio.sleep(RESTS)
     return bench.memory()
 
 
