@@ -32,6 +32,7 @@ from conformance.processes import free_port
 from conformance.target import Target
 
 NAMESPACE = "churn"
+LEADERS = {"controllers": "kube-controller-manager", "scheduler": "kube-scheduler"}  # kind of component → its lease
 LEASE = 15.0  # seconds, and RETRY is how often the other one looks
 RETRY = 2.0 * 2.2
 SLACK = 5.0  # for a machine with other things to do
@@ -203,21 +204,36 @@ spec:
 """
 
 
-def handover(kubectl: Kubectl, parts: dict[str, Component], kind: str, lease: str) -> float:
-    """Kill the leader of a kind; seconds until the other one leads. The killed one is started again then."""
+def handovers(kubectl: Kubectl, parts: dict[str, Component]) -> dict[str, float]:
+    """Kill the leader of each kind; by lease, seconds until the other one leads. The killed ones are started again then."""
+    before = {lease: holder(kubectl, lease) for lease in LEADERS.values()}
+    leaders = [_leader(parts, kind, before[lease]) for kind, lease in LEADERS.items()]
+    for leader in leaders:
+        leader.kill()
+    started, taken = time.monotonic(), dict[str, float]()
 
-    def holder() -> str:
-        done = kubectl.run("get", "lease", lease, "-n", "kube-system", "-o", "jsonpath={.spec.holderIdentity}")
-        return done.out
+    def all_taken() -> bool:
+        for lease, first in before.items():
+            if lease not in taken and holder(kubectl, lease) not in ("", first):
+                taken[lease] = time.monotonic() - started
+        return len(taken) == len(before)
 
-    before = holder()
-    pids = {str(p.running.pid): p for p in parts.values() if p.running is not None and p.name.startswith(kind)}
-    leader = next(part for pid, part in pids.items() if before.endswith(f"_{pid}"))
-    leader.kill()
     try:
-        return wait(lambda: holder() not in ("", before), LEASE + RETRY + SLACK, f"hand-over of {lease}")
+        wait(all_taken, LEASE + RETRY + SLACK, f"hand-over of {', '.join(before)}")
+        return taken
     finally:
-        leader.start()
+        for leader in leaders:
+            leader.start()
+
+
+def holder(kubectl: Kubectl, lease: str) -> str:
+    done = kubectl.run("get", "lease", lease, "-n", "kube-system", "-o", "jsonpath={.spec.holderIdentity}")
+    return done.out
+
+
+def _leader(parts: dict[str, Component], kind: str, identity: str) -> Component:
+    running = (p for p in parts.values() if p.running is not None and p.name.startswith(kind))
+    return next(p for p in running if p.running is not None and identity.endswith(f"_{p.running.pid}"))
 
 
 def run(home: Path, seed: int, rounds: int) -> Report:
@@ -230,8 +246,7 @@ def run(home: Path, seed: int, rounds: int) -> Report:
         load = Load(kubectl, rand)
         load.start()
         try:
-            for kind, lease in (("controllers", "kube-controller-manager"), ("scheduler", "kube-scheduler")):
-                report.handovers[lease] = handover(kubectl, parts, kind, lease)
+            report.handovers = handovers(kubectl, parts)
             for _ in range(rounds):
                 _kill(rand.sample(list(parts.values()), rand.randrange(1, 4)), rand)
                 time.sleep(2)
