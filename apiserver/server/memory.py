@@ -1,7 +1,8 @@
-"""Memory that goes back to the system once many connections have gone.
+"""Memory that goes back to the system: once many connections have gone, and once a minute.
 
 A TLS connection takes 50 kB, most of it in the loop's buffers. glibc keeps what is freed between pieces still in use:
-2,000 watches that ended left 165 MB resident, of which `malloc_trim` gives 85 back.
+2,000 watches that ended left 165 MB resident, of which `malloc_trim` gives 85 back; 50,000 bad requests, of all sizes, left
+42 MB too much.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 5.0  # seconds
 MANY = 250  # connections; a trim takes 1 ms for them, in which nobody else can allocate
+ROUNDS = 12  # looks between two trims that nothing in particular asks for
 
 
 def malloc_trim() -> None:
@@ -35,13 +37,15 @@ class Trimmer:
         self._connections = connections
         self._trim = trim
         self._peak = 0
+        self._rounds = 0
         self._trimming: asyncio.Future[None] | None = None
         self._timer = loop.call_later(INTERVAL, self._look)
 
     def _look(self) -> None:
         now = self._connections()
-        if self._peak - now >= MANY:
-            self._peak = now
+        self._rounds += 1
+        if self._peak - now >= MANY or self._rounds >= ROUNDS:
+            self._peak, self._rounds = now, 0
             self._trimming = self._loop.run_in_executor(None, self._trim)
         self._peak = max(self._peak, now)
         self._timer = self._loop.call_later(INTERVAL, self._look)

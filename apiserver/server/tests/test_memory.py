@@ -1,11 +1,11 @@
-"""Memory goes back to the system when many connections have gone, and only then."""
+"""Memory goes back to the system when many connections have gone, and once a minute."""
 
 from __future__ import annotations
 
 import asyncio
 
 from apiserver.apimachinery.clock import run_virtual
-from apiserver.server.memory import INTERVAL, MANY, Trimmer, malloc_trim
+from apiserver.server.memory import INTERVAL, MANY, ROUNDS, Trimmer, malloc_trim
 
 
 def test_memory_is_given_back_once_when_many_connections_have_gone() -> None:
@@ -20,6 +20,18 @@ def test_memory_is_given_back_once_when_many_connections_have_gone() -> None:
         await asyncio.sleep(5 * INTERVAL)
         await trimmer.close()
         assert trims == [10]
+
+    run_virtual(main())
+
+
+def test_memory_is_given_back_once_a_minute_whatever_happens() -> None:
+    async def main() -> None:
+        trims = list[float]()
+        loop = asyncio.get_running_loop()
+        trimmer = Trimmer(loop, lambda: 1, lambda: trims.append(loop.time()))
+        await asyncio.sleep((3 * ROUNDS + 0.5) * INTERVAL)
+        await trimmer.close()
+        assert len(trims) == 3
 
     run_virtual(main())
 
