@@ -28,14 +28,17 @@ def malloc_trim() -> None:
 
 
 class Trimmer:
-    """Looks at the number of connections until it is closed."""
+    """Looks at the number of connections until it is closed. `trim` begins a trim, in a thread where nothing else is said."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, connections: Callable[[], int], trim: Callable[[], None] = malloc_trim
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connections: Callable[[], int],
+        trim: Callable[[], asyncio.Future[None]] | None = None,
     ) -> None:
         self._loop = loop
         self._connections = connections
-        self._trim = trim
+        self._trim = trim or (lambda: loop.run_in_executor(None, malloc_trim))
         self._peak = 0
         self._rounds = 0
         self._trimming: asyncio.Future[None] | None = None
@@ -46,7 +49,7 @@ class Trimmer:
         self._rounds += 1
         if self._peak - now >= MANY or self._rounds >= ROUNDS:
             self._peak, self._rounds = now, 0
-            self._trimming = self._loop.run_in_executor(None, self._trim)
+            self._trimming = self._trim()
         self._peak = max(self._peak, now)
         self._timer = self._loop.call_later(INTERVAL, self._look)
 
