@@ -5,6 +5,7 @@ A Status is negotiated leniently, as upstream's ErrorNegotiated does: what canno
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -19,16 +20,33 @@ METHOD_NOT_ALLOWED = "the server does not allow this method on the requested res
 
 _ESCAPES = ((b"<", rb"\u003c"), (b">", rb"\u003e"), (b"&", rb"\u0026"))
 _PRETTY_AGENTS = ("curl", "Wget", "Mozilla/5.0")  # upstream negotiation.isPrettyPrint
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")  # Go's strconv.ParseBool
 
 
 def encode_json(obj: Any, pretty: bool = False) -> bytes:
     """JSON in Go's spelling: HTML's characters escaped; a line end behind the compact form only."""
-    data = orjson.dumps(obj, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(obj) + b"\n"
+    data = _dumps(obj, orjson.OPT_INDENT_2) if pretty else _dumps(obj) + b"\n"
     for char, escape in _ESCAPES:
         if char in data:
             data = data.replace(char, escape)
     return data
+
+
+def _dumps(obj: Any, option: int = 0) -> bytes:
+    try:
+        return orjson.dumps(obj, option=option)
+    except TypeError:  # bytes of a header or a path that are no UTF-8
+        return orjson.dumps(_as_go_writes(obj), option=option)
+
+
+def _as_go_writes(value: Any) -> Any:
+    """The value with U+FFFD for each byte that belongs to no character, as Go's encoder has it."""
+    if isinstance(value, str):
+        return _NO_CHARACTER.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_as_go_writes(k): _as_go_writes(v) for k, v in value.items()}
+    return [_as_go_writes(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def wants_pretty(request: Request) -> bool:

@@ -53,12 +53,12 @@ class Judge:
         self._allowed = allowed
 
     def verdict(self, request: Request, reply: Reply) -> str:
-        if reply.status < 400 or request.method == "HEAD":
-            return "" if 100 <= reply.status < 500 else f"{reply.status} without a body"
         status = parsed(reply)
         text = message(reply)
         if any(e.code == reply.status and e.path in request.target and e.text.search(text) for e in self._allowed):
             return ""
+        if reply.status < 400 or request.method == "HEAD":
+            return "" if 100 <= reply.status < 500 else f"{reply.status} without a body"
         if reply.status >= 500:
             return f"{reply.status} {text[:300]}"
         if status is None:

@@ -61,11 +61,24 @@ def test_a_pod_that_waits_for_its_volumes_can_be_deleted() -> None:
 
 
 SIGNER = "example.com/signer"
+# Of nobody, for a hundred years.
+CERTIFICATE = (
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBdTCCARugAwIBAgIUUvxUZFvz2LMOwuCIoIGSaqNVygMwCgYIKoZIzj0EAwIw\n"
+    "DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjYwODU3MzlaGA8yMTI2MTEwMjA4NTcz\n"
+    "OVowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMZL\n"
+    "xSI5qhBTgV6x9TBNZnq1ebL1+P+3kOv8MvLl59tAxNi6E7TTu6tXSoI7/WtP9Bry\n"
+    "TGIODzKT4D7xmWEKp66jUzBRMB0GA1UdDgQWBBQA7lFvsWh4SPl7HU+Y57prXzCG\n"
+    "qjAfBgNVHSMEGDAWgBQA7lFvsWh4SPl7HU+Y57prXzCGqjAPBgNVHRMBAf8EBTAD\n"
+    "AQH/MAoGCCqGSM49BAMCA0gAMEUCID08dQ4CZOwCq2M8JlyFpdSKBbqZhzeIQyhj\n"
+    "WoYHgFR1AiEAndIUy+oBiY2TAa2J7D3tas+cTGw+wf7aAOvqYrH9A/E=\n"
+    "-----END CERTIFICATE-----\n"
+)
 BUNDLE = {
     "apiVersion": "certificates.k8s.io/v1",
     "kind": "ClusterTrustBundle",
     "metadata": {"name": "example.com:signer:a", "labels": {"alive": "true"}},
-    "spec": {"signerName": SIGNER, "trustBundle": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"},
+    "spec": {"signerName": SIGNER, "trustBundle": CERTIFICATE},
 }
 
 

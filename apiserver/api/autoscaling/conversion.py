@@ -122,12 +122,12 @@ def _section(obj: Object, name: str) -> Object:
 
 def _to_v1(obj: Object) -> None:
     spec, status = _section(obj, "spec"), _section(obj, "status")
-    metrics = spec.pop("metrics", None) or []
+    metrics = [metric or {} for metric in spec.pop("metrics", None) or ()]  # null is an empty one, to Go
     cpu = next((m for m in metrics if is_cpu_utilization(m)), None)
     if cpu is not None:
         spec["targetCPUUtilizationPercentage"] = cpu["resource"]["target"]["averageUtilization"]
     others = [_old_form(m, _SPECS) for m in metrics if not is_cpu_utilization(m)]
-    current = status.pop("currentMetrics", None) or []
+    current = [metric or {} for metric in status.pop("currentMetrics", None) or ()]
     usage = next((m for m in current if _cpu_usage(m) is not None), None)
     if usage is not None:
         status["currentCPUUtilizationPercentage"] = _cpu_usage(usage)

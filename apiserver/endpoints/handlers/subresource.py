@@ -41,6 +41,9 @@ async def create_rest(scope: Scope, request: Request) -> Response:
     result = await scope.rest.create(write.ctx, write.name, obj, options, write.validate_create)
     if result.get("kind") == "Status" and not result.get("code"):
         result["code"] = 201
+    if not result.get("kind") or not result.get("apiVersion"):  # a body may leave both to the path
+        told = {"kind": scope.gvk.kind, "apiVersion": str(scope.gvk.group_version)}
+        result = told | {k: v for k, v in result.items() if k not in told}
     return answers.object_answer(scope, request, form, result, 201)
 
 

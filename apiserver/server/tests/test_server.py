@@ -66,6 +66,25 @@ def test_a_write_is_seen_by_listers_and_their_callbacks() -> None:
     assert run_virtual(main()) == [("", "1"), ("1", "2"), ("2", "")]
 
 
+def test_a_review_says_what_it_is_and_is_text_whoever_asks() -> None:
+    async def main() -> None:
+        async with world() as w:
+            for group, kind, spec in (
+                (
+                    "authorization.k8s.io",
+                    "SelfSubjectAccessReview",
+                    {"nonResourceAttributes": {"path": "/", "verb": "get"}},
+                ),
+                ("authentication.k8s.io", "SelfSubjectReview", {}),
+            ):
+                target = f"/apis/{group}/v1/{kind.lower()}s"
+                code, made = await w.ask("POST", target, {"spec": spec} if spec else {}, Impersonate_User="a\udcff")
+                assert (code, made["kind"], made["apiVersion"]) == (201, kind, f"{group}/v1")
+            assert made["status"]["userInfo"]["username"] == "a\ufffd"
+
+    run_virtual(main())
+
+
 def test_a_stopping_server_is_not_ready() -> None:
     async def main() -> None:
         async with world() as w:
