@@ -142,14 +142,10 @@ class StatusError(Exception):
         self.metadata = metadata or {}
 
     def status(self) -> dict[str, Any]:
-        """The Status object, keys in upstream's order."""
-        body: dict[str, Any] = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": self.metadata,
-            "status": "Failure",
-            "message": self.message,
-        }
+        """The Status object, keys in upstream's order; what is empty is left out, as there."""
+        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": self.metadata, "status": "Failure"}
+        if self.message:
+            body["message"] = self.message
         if self.reason:
             body["reason"] = self.reason
         if self.details is not None:  # {} is told from nothing, as upstream's pointer
@@ -271,7 +267,7 @@ def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
 
 
 def internal_error(message: str) -> StatusError:
-    details = {"causes": [{"message": message}]}
+    details = {"causes": [{"message": message} if message else {}]}
     return StatusError(500, "InternalError", f"Internal error occurred: {message}", details)
 
 

@@ -39,7 +39,7 @@ PATIENCE = 40.0  # seconds for one answer; a resourceVersion of the future takes
 GROWTH_MB = 64.0  # allowed over the last two thirds: caches are bounded and full by then, names come from a small set
 TRACEBACK = "Traceback (most recent call last)"
 # Endless by right, whatever the query says: the client hangs up.
-_ENDLESS = re.compile(r"/watch/|[?&]watch=(1|true|yes|TRUE|x)?(&|$)|/log(\?|$)|[?&]watch(&|$)")
+_ENDLESS = re.compile(r"/watch/|[?&]watch=(?!0|f|F)[^&]*(&|$)|/log(\?|$)|[?&]watch(&|$)")
 _NUMBERS = re.compile(r"\d+|\"[^\"]*\"|'[^']*'")
 HANG_UP = 1.5
 

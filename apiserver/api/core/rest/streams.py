@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from apiserver.api.core.rest.dialing import Dialer, stream
 from apiserver.api.core.rest.kubelets import NODES, Location, container_of, kubelet_location
 from apiserver.api.core.rest.log_options import boolean, log_options
+from apiserver.api.core.rest.refusals import refused
 from apiserver.apimachinery.errors import (
-    StatusError,
     bad_request,
-    internal_error,
     invalid_object,
 )
 from apiserver.apimachinery.gvk import GroupKind, GroupResource
@@ -74,18 +73,9 @@ async def _fetch(dialer: Dialer, location: Location, name: str) -> AnyResponse:
     if not 200 <= answer.status <= 206:
         body = (await answer.content.read(MAX_ERROR)).decode("utf-8", "replace")
         answer.release()
-        raise _refused(answer.status, name, body)
+        raise refused(answer.status, "pods/log", name, body)
     content_type = answer.headers.get("Content-Type", "text/plain")
     return StreamResponse(200, lambda sink: stream(answer, sink), content_type=content_type)
-
-
-def _refused(status: int, name: str, body: str) -> StatusError:
-    """Upstream GenericHttpResponseChecker."""
-    if status == 500:
-        return internal_error(body)
-    if status == 400:
-        return bad_request(body)
-    return StatusError(status, "NotFound" if status == 404 else "", body, {"name": name, "kind": "pods/log"})
 
 
 class ContainerStreamRest(_PodRest):
