@@ -13,7 +13,16 @@ from collections.abc import Iterable
 from apiserver.apimachinery.gvk import GroupResource, GroupVersionResource
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.quota import amounts, scopes
-from apiserver.apimachinery.quota.evaluators import ALIASES, CLAIMS, PODS, SERVICES, claim_use_changed, counts
+from apiserver.apimachinery.quota.evaluators import (
+    ALIASES,
+    CLAIMS,
+    DEVICE_CLAIMS,
+    DEVICES_SUFFIX,
+    PODS,
+    SERVICES,
+    claim_use_changed,
+    counts,
+)
 from apiserver.apimachinery.quota.usage import interests, namespace_usage
 from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.discovery import DiscoveryIncomplete, served_resources
@@ -31,15 +40,19 @@ DISCOVERY_AGE = 30.0  # seconds what the server serves is taken for known
 SYNC_WAIT = 30.0
 # These are measured, not counted: their whole objects are needed, and other loops hold them anyway.
 WHOLE = {PODS: kinds.PODS, SERVICES: kinds.SERVICES, CLAIMS: kinds.PERSISTENT_VOLUME_CLAIMS}
+# So are these, where a quota is about them.
+WHOLE_WHEN_LIMITED = {DEVICE_CLAIMS}
 
 
 def counted(hard: Iterable[str]) -> list[GroupResource]:
-    """The resources whose objects a quota's names count, those that are measured aside."""
+    """The resources whose objects a quota's names are about, but for those that are watched anyway."""
     found: dict[GroupResource, None] = {}
     for name in hard:
         resource, _, group = name.removeprefix("count/").partition(".")
         if name in ALIASES or name.startswith("count/"):
             found[GroupResource(group, resource)] = None
+        elif name.endswith(DEVICES_SUFFIX):
+            found[DEVICE_CLAIMS] = None
     return [resource for resource in found if resource not in WHOLE]
 
 
@@ -106,7 +119,7 @@ class Quotas:
         for resource in others:
             gvr = await self._served(resource)
             if gvr is not None:
-                found[resource] = self.context.informer(gvr, metadata_only=True)
+                found[resource] = self.context.informer(gvr, metadata_only=resource not in WHOLE_WHEN_LIMITED)
         for resource, informer in found.items():
             self.watch(resource, informer)
         self.context.informers.start()

@@ -1,6 +1,6 @@
 """Evaluators: for one resource, which names of a quota it uses up, and how much of each one object uses.
 
-Mirrors upstream pkg/quota/v1/evaluator/core (claims of devices, resource.k8s.io, come with their kinds).
+Mirrors upstream pkg/quota/v1/evaluator/core, but for the extended resources that device classes stand for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ CREATE, UPDATE = "CREATE", "UPDATE"
 PODS = GroupResource("", "pods")
 SERVICES = GroupResource("", "services")
 CLAIMS = GroupResource("", "persistentvolumeclaims")
+DEVICE_CLAIMS = GroupResource("resource.k8s.io", "resourceclaims")
+DEVICES_SUFFIX = ".deviceclass.resource.k8s.io/devices"
+ALL_DEVICES = 32  # an allocation's largest size: what "All" may come to
 ALIASES = ("configmaps", "resourcequotas", "replicationcontrollers", "secrets")  # counted before count/ was
 COMPUTE = ("cpu", "memory", "ephemeral-storage")
 CLASS_SUFFIX = ".storageclass.storage.k8s.io/"
@@ -226,10 +229,48 @@ def _claimed(claim: Object) -> Quantity | None:
     return size if size.scale >= 0 else quantity.of(size.value, size.format)
 
 
+class DeviceClaimEvaluator(Evaluator):
+    """Claims of devices: their number, and the most devices of each class that they may get."""
+
+    def __init__(self) -> None:
+        super().__init__(DEVICE_CLAIMS)
+
+    def measures(self, name: str) -> bool:
+        return name in self.names or name.endswith(DEVICES_SUFFIX)
+
+    def handles(self, operation: str, subresource: str, obj: Object | None, old: Object | None) -> bool:
+        return operation in (CREATE, UPDATE) and not subresource
+
+    def usage(self, obj: Object, now: float) -> dict[str, Quantity]:
+        devices: dict[str, int] = {}
+        for request in get(obj, "spec", "devices", "requests", default=()):
+            for name, count in _most_devices(request).items():
+                devices[name] = devices.get(name, 0) + count
+        by_class = {f"{name}{DEVICES_SUFFIX}": quantity.of(count) for name, count in devices.items()}
+        return {self.names[0]: ONE, **by_class}
+
+
+def _most_devices(request: Object) -> dict[str, int]:
+    """By class, the most devices that a request may get: of its alternatives, the one that asks for most."""
+    most: dict[str, int] = {}
+    for ask in request.get("firstAvailable") or [request.get("exactly") or {}]:
+        name, count = ask.get("deviceClassName"), _devices(ask)
+        if name and count:
+            most[name] = max(most.get(name, 0), count)
+    return most
+
+
+def _devices(ask: Object) -> int:
+    if ask.get("allocationMode") == "All":
+        return ALL_DEVICES
+    return ask.get("count") or 0 if ask.get("allocationMode") == "ExactCount" else 0
+
+
 _OWN = {
     PODS: PodEvaluator(),
     SERVICES: ServiceEvaluator(),
     CLAIMS: ClaimEvaluator(),
+    DEVICE_CLAIMS: DeviceClaimEvaluator(),
     **{GroupResource("", alias): Evaluator(GroupResource("", alias), alias) for alias in ALIASES},
 }
 

@@ -6,7 +6,7 @@ from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import MERGE_PATCH
-from controllers.framework.kinds import CONFIG_MAPS, DEPLOYMENTS, PODS, RESOURCE_QUOTAS, SERVICES
+from controllers.framework.kinds import CONFIG_MAPS, DEPLOYMENTS, PODS, RESOURCE_CLAIMS, RESOURCE_QUOTAS, SERVICES
 from controllers.loops.resourcequota import counted
 from controllers.loops.tests.builders import make_node, pod_world, tell
 from controllers.tests.worlds import LoopWorld
@@ -73,6 +73,24 @@ def test_what_goes_or_ends_is_given_back() -> None:
             await w.resource(CONFIG_MAPS).delete("x", "default")
             await w.settle(2)
             assert await _used(w) == {"pods": "0", "requests.cpu": "0", "count/configmaps": str(before)}
+
+    run_virtual(main())
+
+
+def test_devices_of_claims_are_counted_by_class() -> None:
+    async def main() -> None:
+        async with pod_world(LOOP) as w:
+            name = "gold.deviceclass.resource.k8s.io/devices"
+            await _make_quota(w, hard={name: "3", "count/resourceclaims.resource.k8s.io": "2"})
+            exactly = {"deviceClassName": "gold", "allocationMode": "ExactCount", "count": 2}
+            spec = {"devices": {"requests": [{"name": "r", "exactly": exactly}]}}
+            claims = w.resource(RESOURCE_CLAIMS)
+            await claims.create({"metadata": {"name": "c"}, "spec": spec}, "default")
+            await w.settle(2)
+            assert await _used(w) == {name: "2", "count/resourceclaims.resource.k8s.io": "1"}
+            await claims.delete("c", "default")
+            await w.settle(2)
+            assert await _used(w) == {name: "0", "count/resourceclaims.resource.k8s.io": "0"}
 
     run_virtual(main())
 

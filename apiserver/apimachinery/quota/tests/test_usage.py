@@ -9,7 +9,7 @@ import pytest
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.quota import scopes
 from apiserver.apimachinery.quota.amounts import increase, parsed, texts
-from apiserver.apimachinery.quota.evaluators import CLAIMS, PODS, SERVICES, evaluator_for
+from apiserver.apimachinery.quota.evaluators import CLAIMS, DEVICE_CLAIMS, PODS, SERVICES, evaluator_for
 from apiserver.apimachinery.quota.pod_resources import pod_requests
 from apiserver.apimachinery.quota.usage import interests, namespace_usage
 
@@ -127,3 +127,20 @@ def test_an_increase_is_never_negative() -> None:
 def test_events_and_reviews_are_not_counted() -> None:
     assert evaluator_for(GroupResource("", "events")) is None
     assert evaluator_for(GroupResource("authentication.k8s.io", "tokenreviews")) is None
+
+
+def test_a_claim_of_devices_uses_the_most_that_it_may_get_of_each_class() -> None:
+    exactly = {"deviceClassName": "gold", "allocationMode": "ExactCount", "count": 2}
+    alternatives = [
+        {"deviceClassName": "gold", "allocationMode": "ExactCount", "count": 1},
+        {"deviceClassName": "gold", "allocationMode": "ExactCount", "count": 3},
+        {"deviceClassName": "silver", "allocationMode": "All"},
+        {"deviceClassName": "lead", "allocationMode": "SomeLaterMode"},
+    ]
+    claim = {"spec": {"devices": {"requests": [{"exactly": exactly}, {"firstAvailable": alternatives}]}}}
+    assert used(DEVICE_CLAIMS, claim) == {
+        "count/resourceclaims.resource.k8s.io": "1",
+        "gold.deviceclass.resource.k8s.io/devices": "5",
+        "silver.deviceclass.resource.k8s.io/devices": "32",
+    }
+    assert interests({"hard": {"gold.deviceclass.resource.k8s.io/devices": "1"}}, DEVICE_CLAIMS)
