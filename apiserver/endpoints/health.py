@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from apiserver.apimachinery.http import Request, Response
 from apiserver.endpoints.responses import TEXT, plain_not_found, text_response
+from apiserver.endpoints.slis import HealthIndicators
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: list[Check] = []
+        self.indicators = HealthIndicators()
 
     def add(self, name: str, run: Callable[[], Awaitable[None]], paths: Sequence[str] = PATHS) -> None:
         self._checks.append(Check(name, run, tuple(paths)))
@@ -89,7 +91,10 @@ class Health:
         for check in checks:
             if check.name in excluded:
                 lines.append(f"[+]{check.name} excluded: ok")
-            elif (reason := await _reason(check)) is not None:
+                continue
+            reason = await _reason(check)
+            self.indicators.observe(check.name, root, reason is None)
+            if reason is not None:
                 lines.append(f"[-]{check.name} failed: reason withheld")
                 failures.append(f"{check.name}: {reason}")
             else:

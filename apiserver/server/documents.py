@@ -13,6 +13,7 @@ from apiserver.auth.serviceaccount import (
     OPENID_CONFIG_PATH,
     OpenIDMetadata,
 )
+from apiserver.endpoints import slis
 from apiserver.endpoints.discovery_paths import Discovery
 from apiserver.endpoints.health import Health
 from apiserver.endpoints.index import Paths
@@ -58,6 +59,7 @@ def install_health(paths: Paths, health: Health) -> None:
     """Call it when every check is there."""
     for path in health.paths():
         paths.handle(path, health.serve)
+    paths.handle(slis.PATH, health.indicators.serve)
 
 
 def install_openid(paths: Paths, metadata: OpenIDMetadata) -> None:

@@ -57,3 +57,18 @@ async def test_a_hook_is_unhealthy_until_it_is_done() -> None:
     hook.met()
     assert await said(health, "/readyz/poststarthook/rbac/bootstrap-roles") == (200, "ok")
     assert "/livez/poststarthook/rbac/bootstrap-roles" in health.paths()
+
+
+async def test_every_outcome_is_counted_by_check_and_path() -> None:
+    health = checks()
+    for target in ("/readyz", "/readyz", "/livez", "/readyz?exclude=etcd", "/readyz/etcd"):
+        await said(health, target)
+    text = (await health.indicators.serve(Request("GET", "/metrics/slis"))).body_bytes().decode()
+    assert [line for line in text.splitlines() if line.startswith("kubernetes_")] == [
+        'kubernetes_healthcheck{name="etcd",type="readyz"} 0',
+        'kubernetes_healthcheck{name="ping",type="livez"} 1',
+        'kubernetes_healthcheck{name="ping",type="readyz"} 1',
+        'kubernetes_healthchecks_total{name="etcd",status="error",type="readyz"} 2',
+        'kubernetes_healthchecks_total{name="ping",status="success",type="livez"} 1',
+        'kubernetes_healthchecks_total{name="ping",status="success",type="readyz"} 3',
+    ]
