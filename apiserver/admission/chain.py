@@ -36,13 +36,18 @@ class AdmissionChain:
             if len(self._interested) >= MAX_REMEMBERED:
                 self._interested.clear()
             looking = [plugin for plugin in self.plugins if _looks_at(plugin, *key)]
-            found = tuple(p for p in looking if p.mutates), tuple(p for p in looking if p.validates)
+            found = _having("admit", looking), _having("validate", looking)
             self._interested[key] = found
         return found
 
 
 def _looks_at(plugin: AdmissionPlugin, operation: str, resource: GroupResource) -> bool:
     return operation in plugin.operations and (plugin.resources is None or resource in plugin.resources)
+
+
+def _having(step: str, plugins: Iterable[AdmissionPlugin]) -> Plugins:
+    """Those that have the step, `admit` or `validate`."""
+    return tuple(p for p in plugins if getattr(type(p), step) is not getattr(AdmissionPlugin, step))
 
 
 def build_chain(

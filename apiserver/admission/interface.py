@@ -51,17 +51,18 @@ class AdmissionDependencies:
     # async (resource, namespace, name, change(copy) → Object | None) → Object: compare-and-swap of a status, as the server
     update_status: Callable[[GroupResource, str, str, Callable[[Object], Object | None]], Any]
     authorizer: Any = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)  # the server's, by name (server/options.py)
 
 
 class AdmissionPlugin:
-    """A plugin handles some operations. `admit` may change `attributes.obj`; `validate` may only raise a StatusError."""
+    """A plugin handles some operations. `admit` may change `attributes.obj`; `validate` may only raise a StatusError.
+
+    It is asked for the steps that it has: one without an `admit` of its own does not mutate.
+    """
 
     name = ""
     operations: frozenset[str] = frozenset({CREATE, UPDATE, DELETE, CONNECT})
     resources: frozenset[GroupResource] | None = None  # what it looks at; None: everything
-    mutates = False
-    validates = False
 
     def __init__(self, dependencies: AdmissionDependencies) -> None:
         self.dependencies = dependencies

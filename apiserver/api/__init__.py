@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from apiserver.registry.declarations import check
 from apiserver.registry.resource import Resource
 
 # Packages with a RESOURCES table, in the order of upstream's /apis.
@@ -34,8 +35,9 @@ GROUPS: tuple[str, ...] = (
 
 
 def resources() -> tuple[Resource, ...]:
-    """Every built-in Resource, group by group."""
+    """Every built-in Resource, group by group. Raises DeclarationError for one that cannot be served."""
     found: list[Resource] = []
     for group in GROUPS:
         found.extend(import_module(f"apiserver.api.{group}").RESOURCES)
+    check(found)
     return tuple(found)

@@ -43,6 +43,7 @@ class Schema:
         "properties",
         "required",
         "type",
+        "typed",
     )
 
     def __init__(self, type: str) -> None:
@@ -62,6 +63,7 @@ class Schema:
         self.patch_strategy: tuple[str, ...] = ()  # merge, replace, retainKeys (strategic merge patch)
         self.merge_key: str = ""  # strategic merge patch
         self.preserve_unknown: bool = False
+        self.typed: bool = False  # of a kind: values of other types than the schema's are refused when they are read
         self.embedded: bool = False  # x-kubernetes-embedded-resource
         # OBJECT that is a Go struct: its JSON fields in Go's order; empty for custom resources.
         self.go_fields: Mapping[str, GoField] = {}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,11 @@ class SchemaSet:
 
     def _compile(self, name: str) -> Schema:
         facts = self._facts[name]
-        schema = Schema(_type_of(facts, name))
+        schema = Schema(type_of(facts, name))
         self._compiled[name] = schema  # before its properties: types may be recursive
         schema.name = name
         schema.go_type = go_short(name)
-        _apply_facts(schema, facts)
+        apply_facts(schema, facts)
         if name in _ANY_DEFINITIONS:
             schema.preserve_unknown = True
             return schema
@@ -131,11 +132,11 @@ class SchemaSet:
             if len(spec) == 1:
                 return target
             schema = _share(target)
-            _apply_facts(schema, spec)
+            apply_facts(schema, spec)
             return schema
-        schema = Schema(_type_of(spec))
+        schema = Schema(type_of(spec))
         schema.go_type = go_short(go_type)
-        _apply_facts(schema, spec)
+        apply_facts(schema, spec)
         underlying = self.go_named.get(go_type, go_type)
         if "items" in spec:
             schema.items = self._inline(spec["items"], underlying.removeprefix("[]").lstrip("*"))
@@ -145,7 +146,8 @@ class SchemaSet:
         return schema
 
 
-def _type_of(spec: dict[str, Any], name: str = "") -> str:
+def type_of(spec: Mapping[str, Any], name: str = "") -> str:
+    """Schema.type of a part of an OpenAPI v3 document."""
     if name in _ANY_DEFINITIONS:
         return ANY
     if spec.get("format") == "int-or-string":
@@ -159,10 +161,11 @@ def _type_of(spec: dict[str, Any], name: str = "") -> str:
         return MAP
     if kind == "object" and "properties" not in spec and not name:
         return ANY
-    return kind if kind != "object" else OBJECT
+    return str(kind) if kind != "object" else OBJECT
 
 
-def _apply_facts(schema: Schema, spec: dict[str, Any]) -> None:
+def apply_facts(schema: Schema, spec: Mapping[str, Any]) -> None:
+    """What the part says beside its type."""
     get = spec.get
     schema.format = get("format", schema.format)
     schema.default = get("default", schema.default)

@@ -152,7 +152,9 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
-    storage_prefix: str = ""  # default: /registry/<plural> for built-ins
+    storage_prefix: str = (
+        ""  # default: /registry/<plural>; with `schemas`, as custom resources: /registry/<group>/<plural>
+    )
     storage_group_version: str = ""  # apiVersion of the stored form, default group/storage_version (events: "v1")
     columns: tuple[Column, ...] = ()
     row_conditions: Callable[[Object], list[Any]] | None = None  # a table row's conditions (pods that are done)
@@ -198,7 +200,8 @@ class Resource:
     @cached_property
     def prefix(self) -> str:
         """Where its objects are stored; keys are `<prefix>/<namespace>/<name>` or `<prefix>/<name>`."""
-        return self.storage_prefix or f"/registry/{self.plural}"
+        own = f"{self.group}/" if self.schemas is not None else ""
+        return self.storage_prefix or f"/registry/{own}{self.plural}"
 
     @cached_property
     def stored_api_version(self) -> str:

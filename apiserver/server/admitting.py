@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def admission_chain(server: APIServer, security: Security) -> AdmissionChain:
+    options = server.options
     objects = Objects(server.clock, server.rand, server.store)
 
     async def create(group_resource: GroupResource, namespace: str, obj: Object) -> Object:
@@ -35,6 +36,6 @@ def admission_chain(server: APIServer, security: Security) -> AdmissionChain:
         create=create,
         update_status=update_status,
         authorizer=security.authorization.authorizer,
+        options=vars(options),
     )
-    options = server.options
     return build_chain(dependencies, options.enable_admission_plugins, options.disable_admission_plugins)

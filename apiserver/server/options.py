@@ -66,6 +66,8 @@ class Options:
     authorization_mode: tuple[str, ...] = ("AlwaysAllow",)
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     # services
     service_cluster_ip_range: tuple[str, ...] = ("10.96.0.0/12",)
     service_node_port_range: tuple[int, int] = (30000, 32767)
@@ -127,6 +129,8 @@ FLAGS: tuple[Flag, ...] = (
     Flag("authorization-mode", "authorization_mode", flags.strings, "In order: Node, RBAC, AlwaysAllow, AlwaysDeny."),
     Flag("enable-admission-plugins", "enable_admission_plugins", flags.strings, "Admission plugins beyond the default ones."),
     Flag("disable-admission-plugins", "disable_admission_plugins", flags.strings, "Default admission plugins to leave out."),
+    Flag("default-not-ready-toleration-seconds", "default_not_ready_toleration_seconds", flags.integer, "How long pods stay (300)."),
+    Flag("default-unreachable-toleration-seconds", "default_unreachable_toleration_seconds", flags.integer, "Likewise (300)."),
     Flag("service-cluster-ip-range", "service_cluster_ip_range", flags.strings, "The range of Services' addresses."),
     Flag("service-node-port-range", "service_node_port_range", flags.port_range, "The range of node ports (30000-32767)."),
     Flag("kubelet-client-certificate", "kubelet_client_certificate", flags.text, "The certificate shown to kubelets."),

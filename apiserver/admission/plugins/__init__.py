@@ -77,19 +77,22 @@ def problems(enable: Iterable[str], disable: Iterable[str]) -> list[str]:
 
 
 def enabled_plugins(enable: Iterable[str] = (), disable: Iterable[str] = ()) -> list[type[AdmissionPlugin]]:
-    """The plugin classes that take part, in order. Raises ValueError for `problems`."""
+    """The plugin classes that take part, in order. Raises ValueError for `problems` and for a row
+    whose class has another name."""
     enabled, disabled = set(enable), set(disable)
     found = problems(sorted(enabled), sorted(disabled))
     if found:
         raise ValueError("; ".join(found))
     return [
-        _load(row.path)
+        _load(row)
         for row in DEFAULT_ORDER
         if row.path and row.name not in disabled and (row.default or row.name in enabled)
     ]
 
 
-def _load(path: str) -> type[AdmissionPlugin]:
-    module, _, name = path.partition(":")
+def _load(row: Row) -> type[AdmissionPlugin]:
+    module, _, name = row.path.partition(":")
     plugin: type[AdmissionPlugin] = getattr(import_module(f"{__name__}.{module}"), name)
+    if plugin.name != row.name:
+        raise ValueError(f'admission plugin "{row.name}": {row.path} calls itself "{plugin.name}"')
     return plugin

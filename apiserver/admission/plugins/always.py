@@ -14,8 +14,6 @@ class AlwaysAdmit(AdmissionPlugin):
 
 class AlwaysDeny(AdmissionPlugin):
     name = "AlwaysDeny"
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         raise forbidden(attributes, _DENIED)

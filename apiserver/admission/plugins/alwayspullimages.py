@@ -17,8 +17,6 @@ class AlwaysPullImages(AdmissionPlugin):
     name = "AlwaysPullImages"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         pod = attributes.obj

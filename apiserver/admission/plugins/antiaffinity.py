@@ -13,7 +13,6 @@ class LimitPodHardAntiAffinityTopology(AdmissionPlugin):
     name = "LimitPodHardAntiAffinityTopology"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.obj is None:

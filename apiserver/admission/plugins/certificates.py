@@ -23,7 +23,6 @@ class _SignerPlugin(AdmissionPlugin):
 
     operations = frozenset({UPDATE})
     resources = frozenset({REQUESTS})
-    validates = True
 
     async def check(self, attributes: Attributes, verb: str) -> None:
         signer = get(attributes.old, "spec", "signerName", default="")
@@ -57,7 +56,6 @@ class ClusterTrustBundleAttest(AdmissionPlugin):
     name = "ClusterTrustBundleAttest"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({BUNDLES})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         signer = get(attributes.obj, "spec", "signerName", default="")
@@ -83,7 +81,6 @@ class CertificateSubjectRestriction(AdmissionPlugin):
     name = "CertificateSubjectRestriction"
     operations = frozenset({CREATE})
     resources = frozenset({REQUESTS})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         if attributes.subresource or get(attributes.obj, "spec", "signerName") != CLIENT_SIGNER:

@@ -21,7 +21,6 @@ class DefaultIngressClass(AdmissionPlugin):
     name = "DefaultIngressClass"
     operations = frozenset({CREATE})
     resources = frozenset({INGRESSES})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         ingress = attributes.obj

@@ -15,7 +15,6 @@ class DefaultTolerationSeconds(AdmissionPlugin):
     name = "DefaultTolerationSeconds"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    mutates = True
 
     def __init__(self, dependencies: AdmissionDependencies) -> None:
         super().__init__(dependencies)

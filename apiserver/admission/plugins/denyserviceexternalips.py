@@ -12,7 +12,6 @@ class DenyServiceExternalIPs(AdmissionPlugin):
     name = "DenyServiceExternalIPs"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({GroupResource("", "services")})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         if attributes.subresource:

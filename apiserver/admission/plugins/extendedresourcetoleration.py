@@ -13,7 +13,6 @@ class ExtendedResourceToleration(AdmissionPlugin):
     name = "ExtendedResourceToleration"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.obj is None:

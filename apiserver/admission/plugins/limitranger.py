@@ -35,8 +35,6 @@ class LimitRanger(AdmissionPlugin):
     name = "LimitRanger"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS, CLAIMS})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         for limit_range in self._limit_ranges(attributes):

@@ -15,7 +15,6 @@ NAMESPACE = GroupKind("", "Namespace")
 class NamespaceExists(AdmissionPlugin):
     name = "NamespaceExists"
     operations = frozenset({CREATE, UPDATE, DELETE})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         if attributes.namespace and attributes.kind.group_kind != NAMESPACE:
@@ -25,7 +24,6 @@ class NamespaceExists(AdmissionPlugin):
 class NamespaceAutoProvision(AdmissionPlugin):
     name = "NamespaceAutoProvision"
     operations = frozenset({CREATE})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.dry_run or not attributes.namespace or attributes.kind.group_kind == NAMESPACE:

@@ -27,7 +27,6 @@ MISSING_WAIT = 0.05  # seconds for memory to see a namespace that was just made
 class NamespaceLifecycle(AdmissionPlugin):
     name = "NamespaceLifecycle"
     operations = frozenset({CREATE, UPDATE, DELETE})
-    mutates = True
 
     def __init__(self, dependencies: AdmissionDependencies) -> None:
         super().__init__(dependencies)

@@ -71,7 +71,6 @@ def node_of(user: UserInfo) -> str | None:
 class NodeRestriction(AdmissionPlugin):
     name = "NodeRestriction"
     operations = frozenset({CREATE, UPDATE, DELETE})
-    mutates = True
 
     def __init__(self, dependencies: AdmissionDependencies) -> None:
         super().__init__(dependencies)

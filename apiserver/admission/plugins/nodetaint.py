@@ -12,7 +12,6 @@ class TaintNodesByCondition(AdmissionPlugin):
     name = "TaintNodesByCondition"
     operations = frozenset({CREATE})
     resources = frozenset({GroupResource("", "nodes")})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.obj is None:

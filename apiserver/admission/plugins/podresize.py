@@ -20,7 +20,6 @@ class PodResizeValidator(AdmissionPlugin):
     name = "PodResizeValidator"
     operations = frozenset({UPDATE})
     resources = frozenset({PODS})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         pod, old = attributes.obj, attributes.old

@@ -40,7 +40,6 @@ class PodSecurity(AdmissionPlugin):
     name = "PodSecurity"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({NAMESPACES, PODS, *TEMPLATES})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         obj = attributes.obj

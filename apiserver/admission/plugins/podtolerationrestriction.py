@@ -23,8 +23,6 @@ class PodTolerationRestriction(AdmissionPlugin):
     name = "PodTolerationRestriction"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         pod = attributes.obj

@@ -16,7 +16,6 @@ class PodTopologyLabels(AdmissionPlugin):
     name = "PodTopologyLabels"
     operations = frozenset({CREATE})
     resources = frozenset({PODS})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         """Of a pod that is made on a node, or of the binding that puts it there (and carries the labels over)."""

@@ -21,8 +21,6 @@ class Priority(AdmissionPlugin):
     name = "Priority"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS, PRIORITY_CLASSES})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.group_resource != PODS or attributes.obj is None:

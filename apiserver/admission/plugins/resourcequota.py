@@ -37,7 +37,6 @@ class Charge(NamedTuple):
 class ResourceQuota(AdmissionPlugin):
     name = "ResourceQuota"
     operations = frozenset({CREATE, UPDATE})
-    validates = True
 
     def __init__(self, dependencies: AdmissionDependencies) -> None:
         super().__init__(dependencies)

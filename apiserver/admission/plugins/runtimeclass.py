@@ -26,8 +26,6 @@ class RuntimeClass(AdmissionPlugin):
     name = "RuntimeClass"
     operations = frozenset({CREATE})
     resources = frozenset({PODS})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.obj is None:

@@ -30,8 +30,6 @@ class ServiceAccount(AdmissionPlugin):
     name = "ServiceAccount"
     operations = frozenset({CREATE, UPDATE})
     resources = frozenset({PODS})
-    mutates = True
-    validates = True
 
     async def admit(self, attributes: Attributes) -> None:
         pod = attributes.obj

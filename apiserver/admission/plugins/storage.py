@@ -35,7 +35,6 @@ class DefaultStorageClass(AdmissionPlugin):
     name = "DefaultStorageClass"
     operations = frozenset({CREATE})
     resources = frozenset({CLAIMS})
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         claim = attributes.obj
@@ -67,7 +66,6 @@ class StorageObjectInUseProtection(AdmissionPlugin):
     name = "StorageObjectInUseProtection"
     operations = frozenset({CREATE})
     resources = frozenset(FINALIZERS)
-    mutates = True
 
     async def admit(self, attributes: Attributes) -> None:
         if attributes.subresource or attributes.obj is None:
@@ -84,7 +82,6 @@ class PersistentVolumeClaimResize(AdmissionPlugin):
     name = "PersistentVolumeClaimResize"
     operations = frozenset({UPDATE})
     resources = frozenset({CLAIMS})
-    validates = True
 
     async def validate(self, attributes: Attributes) -> None:
         claim, old = attributes.obj, attributes.old

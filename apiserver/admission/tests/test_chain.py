@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apiserver.admission import plugins
 from apiserver.admission.chain import AdmissionChain, build_chain
 from apiserver.admission.interface import CREATE, DELETE, UPDATE, AdmissionDependencies, AdmissionPlugin, Attributes
 from apiserver.admission.plugins import DEFAULT_ORDER, enabled_plugins, problems
@@ -42,8 +43,6 @@ def dependencies(world: World) -> AdmissionDependencies:
 class Noting(AdmissionPlugin):
     """Writes down when it was asked."""
 
-    mutates = True
-    validates = True
     log: list[str]
 
     async def admit(self, attributes: Attributes) -> None:
@@ -65,8 +64,8 @@ async def test_plugins_are_asked_in_order_about_what_they_look_at() -> None:
             noting("first", log),
             noting("deletes", log, operations=frozenset({DELETE})),
             noting("services", log, resources=frozenset({GroupResource("", "services")})),
-            noting("quiet", log, mutates=False),
-            noting("last", log, validates=False, operations=frozenset({CREATE, UPDATE})),
+            noting("quiet", log, admit=AdmissionPlugin.admit),
+            noting("last", log, validate=AdmissionPlugin.validate, operations=frozenset({CREATE, UPDATE})),
         ]
     )
     seen = attributes("pods", pod())
@@ -130,3 +129,11 @@ def test_what_is_wrong_with_the_flags(enable: list[str], disable: list[str], tex
 
 def test_default_plugins_that_are_not_built_may_be_named() -> None:
     assert problems(["ResourceQuota"], ["MutatingAdmissionWebhook"]) == []
+
+
+def test_a_row_whose_class_has_another_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = plugins.Row("AlwaysPullImage", "alwayspullimages:AlwaysPullImages", True)
+    monkeypatch.setattr(plugins, "DEFAULT_ORDER", (row,))
+    message = 'admission plugin "AlwaysPullImage": alwayspullimages:AlwaysPullImages calls itself "AlwaysPullImages"'
+    with pytest.raises(ValueError, match=message):
+        enabled_plugins()

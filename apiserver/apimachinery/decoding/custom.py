@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from apiserver.apimachinery.decoding.exact import DecodeError, Decoder, Pairs, parse
+from apiserver.apimachinery.decoding.own import check_types
 from apiserver.apimachinery.decoding.types import struct_type
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.schema import Schema
@@ -32,6 +33,8 @@ def custom_object(document: Any, schema: Schema) -> tuple[Object, list[str]]:
         if not isinstance(obj.get(name, ""), str):
             raise DecodeError(f".{name} accessor error: {obj[name]} is not a string")
     found: Object = {name: obj.pop(name) for name in ("apiVersion", "kind") if name in obj}
+    if schema.typed:
+        check_types(obj, schema)
     unknown: list[str] = []
     if "metadata" in obj:
         found["metadata"], of_metadata = metadata(obj.pop("metadata"))

@@ -6,9 +6,11 @@ from dataclasses import fields
 
 import pytest
 
+from apiserver.apimachinery.clock import run_virtual
 from apiserver.server.features import FeatureGates, gates
 from apiserver.server.flags import UsageError, usage
 from apiserver.server.options import FLAGS, Options, parse_options
+from apiserver.server.tests.worlds import world
 
 
 def test_flags_in_every_spelling() -> None:
@@ -91,3 +93,19 @@ def test_feature_gates_know_upstreams_defaults_and_stages() -> None:
 def test_a_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(UsageError, match="cannot read /nowhere: No such file"):
         Options().read("/nowhere")
+
+
+def test_admission_plugins_are_told_the_flags() -> None:
+    flags = parse_options(["--default-not-ready-toleration-seconds=5", "--default-unreachable-toleration-seconds=6"])
+    given = {field: value for field, value in vars(flags).items() if field.startswith("default_")}
+
+    async def main() -> None:
+        async with world(options=given) as w:
+            account = {"metadata": {"name": "default"}}
+            await w.ask("POST", "/api/v1/namespaces/default/serviceaccounts", account)
+            pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+            status, created = await w.ask("POST", "/api/v1/namespaces/default/pods", pod)
+            assert status == 201, created
+            assert [each["tolerationSeconds"] for each in created["spec"]["tolerations"]] == [5, 6]
+
+    run_virtual(main())
