@@ -5,9 +5,9 @@ Mirrors upstream pkg/kubeapiserver/authenticator/config.go and pkg/kubeapiserver
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.gvk import GroupResource
@@ -24,12 +24,11 @@ from apiserver.auth.authenticators.service_account import (
 )
 from apiserver.auth.authenticators.token_file import StaticTokens, read_token_file
 from apiserver.auth.authenticators.x509 import ClientCertificateAuthenticator
-from apiserver.auth.authorizers.node import NodeAuthorizer
+from apiserver.auth.authorizers.modes import MODES
 from apiserver.auth.authorizers.policy import Policy
 from apiserver.auth.authorizers.rbac import RBACAuthorizer
 from apiserver.auth.authorizers.resolver import RuleResolver
-from apiserver.auth.authorizers.simple import AlwaysAllow, AlwaysDeny, PathAuthorizer, Superusers
-from apiserver.auth.bootstrap_policy import node_rules
+from apiserver.auth.authorizers.simple import PathAuthorizer, Superusers
 from apiserver.auth.interface import Authenticator, Authorizer, TokenAuthenticator
 from apiserver.auth.jwt import KeySet
 from apiserver.auth.token_review import TokenReviewer
@@ -52,6 +51,7 @@ class AuthenticationConfig:
     mark_secret_used: Callable[[Object], Awaitable[None]] | None = None  # labels a legacy token's Secret; see last_used
     api_audiences: tuple[str, ...] = ()  # default: the issuers
     anonymous: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)  # the server's, by name: for what is not above
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -67,17 +67,27 @@ class Authentication(NamedTuple):
 
 
 def build_authenticator(config: AuthenticationConfig) -> Authentication:
-    members: list[Authenticator] = []
-    if config.request_header is not None:
-        members.append(RequestHeaderAuthenticator(config.request_header, config.clock))
-    if config.client_ca_pem:
-        members.append(ClientCertificateAuthenticator(config.clock, _pool(config)))
-    tokens = _tokens(config)
-    members.append(BearerAuthenticator(tokens, config.audiences))
-    members.append(WebSocketAuthenticator(tokens, config.audiences))
+    token_members = [member for make in TOKENS for member in make(config)]
+    tokens = UnionTokenAuthenticator(token_members)
+    members = [member for make in REQUESTS for member in make(config, tokens)]
     otherwise = AnonymousAuthenticator() if config.anonymous else None
     reviewer = TokenReviewer(tokens, config.audiences, anonymous=config.anonymous)
     return Authentication(UnionAuthenticator(members, otherwise), reviewer, config.audiences)
+
+
+def _front_proxies(config: AuthenticationConfig, tokens: TokenAuthenticator) -> Iterator[Authenticator]:
+    if config.request_header is not None:
+        yield RequestHeaderAuthenticator(config.request_header, config.clock)
+
+
+def _client_certificates(config: AuthenticationConfig, tokens: TokenAuthenticator) -> Iterator[Authenticator]:
+    if config.client_ca_pem:
+        yield ClientCertificateAuthenticator(config.clock, _pool(config))
+
+
+def _bearers(config: AuthenticationConfig, tokens: TokenAuthenticator) -> Iterator[Authenticator]:
+    yield BearerAuthenticator(tokens, config.audiences)
+    yield WebSocketAuthenticator(tokens, config.audiences)
 
 
 def _pool(config: AuthenticationConfig) -> IssuerPool | None:
@@ -88,28 +98,33 @@ def _pool(config: AuthenticationConfig) -> IssuerPool | None:
     return IssuerPool(config.client_ca_pem, proxies.client_ca_pem)
 
 
-def _tokens(config: AuthenticationConfig) -> TokenAuthenticator:
-    members: list[TokenAuthenticator] = []
+def _static_tokens(config: AuthenticationConfig) -> Iterator[TokenAuthenticator]:
     if config.token_auth_file:
-        members.append(StaticTokens(read_token_file(config.token_auth_file), config.audiences))
-    if config.service_account_key_pems and config.read is not None:
-        members += _service_accounts(config, config.read)
-    return UnionTokenAuthenticator(members)
+        yield StaticTokens(read_token_file(config.token_auth_file), config.audiences)
 
 
-def _service_accounts(config: AuthenticationConfig, read: Read) -> list[TokenAuthenticator]:
+def _service_accounts(config: AuthenticationConfig) -> Iterator[TokenAuthenticator]:
+    if not config.service_account_key_pems or config.read is None:
+        return
     verified = VerifiedTokens(KeySet(config.service_account_key_pems))
-    legacy = LegacyServiceAccountTokens(
+    yield LegacyServiceAccountTokens(
         verified,
         config.audiences,
-        read,
+        config.read,
         lookup=config.service_account_lookup,
         mark_used=config.mark_secret_used,
     )
-    issuers = config.service_account_issuers
-    if not issuers:
-        return [legacy]
-    return [legacy, BoundServiceAccountTokens(verified, issuers, config.audiences, config.clock, read)]
+    if issuers := config.service_account_issuers:
+        yield BoundServiceAccountTokens(verified, issuers, config.audiences, config.clock, config.read)
+
+
+# Who is asked, in upstream's order; each makes what the flags want of it.
+REQUESTS: tuple[Callable[[AuthenticationConfig, TokenAuthenticator], Iterator[Authenticator]], ...] = (
+    _front_proxies,
+    _client_certificates,
+    _bearers,
+)
+TOKENS: tuple[Callable[[AuthenticationConfig], Iterator[TokenAuthenticator]], ...] = (_static_tokens, _service_accounts)
 
 
 def lister_reader(listers: Callable[[], Listers], live: Read | None = None) -> Read:
@@ -122,9 +137,6 @@ def lister_reader(listers: Callable[[], Listers], live: Read | None = None) -> R
         return found
 
     return read
-
-
-MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 
 
 class Authorization(NamedTuple):
@@ -141,18 +153,13 @@ def build_authorizer(modes: Sequence[str], listers: Listers, always_allow_paths:
     members: list[tuple[str, Authorizer]] = [("kubernetes.io/system-privileged-group", Superusers())]
     if always_allow_paths:
         members.append(("paths", PathAuthorizer(always_allow_paths)))
-    members += [(mode.lower(), _mode(mode, listers, rbac)) for mode in modes]
-    return Authorization(UnionAuthorizer(members), RuleResolver(modes, rbac.policy), rbac.policy)
+    asked = [(mode, _mode(mode)(listers, rbac)) for mode in modes]
+    members += [(mode.lower(), authorizer) for mode, authorizer in asked]
+    resolver = RuleResolver(authorizer for _, authorizer in asked)
+    return Authorization(UnionAuthorizer(members), resolver, rbac.policy)
 
 
-def _mode(mode: str, listers: Listers, rbac: RBACAuthorizer) -> Authorizer:
-    match mode:
-        case "AlwaysAllow":
-            return AlwaysAllow()
-        case "AlwaysDeny":
-            return AlwaysDeny()
-        case "Node":
-            return NodeAuthorizer(listers, node_rules)
-        case "RBAC":
-            return rbac
-    raise ValueError(f'authorization-mode "{mode}" is not a valid mode; valid are {", ".join(MODES)}')
+def _mode(name: str) -> Callable[[Listers, RBACAuthorizer], Authorizer]:
+    if name not in MODES:
+        raise ValueError(f'authorization-mode "{name}" is not a valid mode; valid are {", ".join(MODES)}')
+    return MODES[name]

@@ -16,7 +16,6 @@ from apiserver.api.core.rest.kubelets import ADDRESS_TYPES
 from apiserver.server import flags
 from apiserver.server.flags import Flag, UsageError
 
-AUTHORIZATION_MODES = ("AlwaysAllow", "AlwaysDeny", "Node", "RBAC")
 MEDIA_TYPES = ("application/json",)
 
 
@@ -161,11 +160,13 @@ def make_options(given: dict[str, Any]) -> Options:
 
 
 def _problems(options: Options) -> list[str]:
+    from apiserver.auth.authorizers.modes import MODES
+
     found = []
     if not 0 <= options.secure_port <= 65535:
         found.append(f"--secure-port {options.secure_port} must be between 0 and 65535, inclusive")
     for mode in options.authorization_mode:
-        if mode not in AUTHORIZATION_MODES:
+        if mode not in MODES:
             found.append(f'authorization-mode "{mode}" is not a valid mode')
     if len(set(options.authorization_mode)) != len(options.authorization_mode):
         found.append("authorization-mode has mode specified more than once")

@@ -65,6 +65,7 @@ def build_security(
             mark_secret_used=last_used_marker(clock, rand, secrets),
             api_audiences=options.api_audiences,
             anonymous=_anonymous(options),
+            options=vars(options),
         )
     )
     authorization = build_authorizer(options.authorization_mode, listers)

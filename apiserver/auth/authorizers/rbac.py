@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from apiserver.apimachinery.errors import aggregate
+from apiserver.apimachinery.http import UserInfo
 from apiserver.auth.authorizers.policy import Policy, RoleNotFound
+from apiserver.auth.authorizers.resolver import Rules
 from apiserver.auth.authorizers.rules import Rule
 from apiserver.auth.interface import ALLOW, NO_OPINION, AuthorizerAttributes, Decision
 from apiserver.registry.listers import Listers
@@ -56,6 +58,10 @@ class RBACAuthorizer:
                 self._memo.clear()
             self._memo[key] = answer
         return answer.decide(attributes.name) if answer.named else answer.otherwise
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Rules:
+        rules, errors = self.policy.rules_for(user, namespace)
+        return Rules(rules, False, errors)
 
     def _answer(self, attributes: AuthorizerAttributes) -> Answer:
         self.policy.start()

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from apiserver.apimachinery.http import UserInfo
-from apiserver.auth.authorizers.node import node_name
-from apiserver.auth.authorizers.policy import Policy
-from apiserver.auth.authorizers.rules import ALL, Rule
-
-EVERYTHING = (Rule((ALL,), groups=(ALL,), resources=(ALL,)), Rule((ALL,), urls=(ALL,)))
+from apiserver.auth.authorizers.rules import Rule
+from apiserver.auth.interface import Authorizer
 
 
 class Rules(NamedTuple):
+    """`incomplete`: there may be more, as the errors say."""
+
     rules: list[Rule]
     incomplete: bool
     errors: list[str]
 
 
-class RuleResolver:
-    """Asks each mode; not every mode can tell."""
+@runtime_checkable
+class TellsRules(Protocol):
+    """An authorizer that can say what a user may do; not every one can."""
 
-    def __init__(self, modes: Sequence[str], policy: Policy) -> None:
-        self._modes = tuple(modes)
-        self._policy = policy
+    def rules_for(self, user: UserInfo, namespace: str) -> Rules: ...
+
+
+class RuleResolver:
+    """Asks each authorizer that can tell, in their order."""
+
+    def __init__(self, authorizers: Iterable[Authorizer]) -> None:
+        self._members = [each for each in authorizers if isinstance(each, TellsRules)]
 
     def rules_for(self, user: UserInfo, namespace: str) -> Rules:
-        found = Rules([], False, [])
-        for mode in self._modes:
-            if mode == "AlwaysAllow":
-                found.rules.extend(EVERYTHING)
-            elif mode == "RBAC":
-                rules, errors = self._policy.rules_for(user, namespace)
-                found.rules.extend(rules)
-                found.errors.extend(errors)
-            elif mode == "Node" and node_name(user) is not None:
-                found = found._replace(incomplete=True)
-                found.errors.append("node authorizer does not support user rule resolution")
-        return found
+        told = [member.rules_for(user, namespace) for member in self._members]
+        rules = [rule for one in told for rule in one.rules]
+        return Rules(rules, any(one.incomplete for one in told), [error for one in told for error in one.errors])

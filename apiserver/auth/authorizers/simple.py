@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from apiserver.apimachinery.http import UserInfo
+from apiserver.auth.authorizers.resolver import Rules
+from apiserver.auth.authorizers.rules import ALL, Rule
 from apiserver.auth.interface import ALLOW, NO_OPINION, AuthorizerAttributes, Decision
 
 MASTERS = "system:masters"
+EVERYTHING = (Rule((ALL,), groups=(ALL,), resources=(ALL,)), Rule((ALL,), urls=(ALL,)))
 _YES = Decision(ALLOW)
 _NONE = Decision(NO_OPINION)
 _NOTHING = Decision(NO_OPINION, "Everything is forbidden.")
@@ -13,6 +17,9 @@ _NOTHING = Decision(NO_OPINION, "Everything is forbidden.")
 class AlwaysAllow:
     async def authorize(self, attributes: AuthorizerAttributes) -> Decision:
         return _YES
+
+    def rules_for(self, user: UserInfo, namespace: str) -> Rules:
+        return Rules(list(EVERYTHING), False, [])
 
 
 class AlwaysDeny:
