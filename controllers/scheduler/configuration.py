@@ -15,8 +15,8 @@ import yaml
 from apiserver.apimachinery.duration import parse_go
 from apiserver.client.leaderelection import Terms
 from controllers.scheduler.framework.profile import POINTS, ProfileSpec
-from controllers.scheduler.plugins.arguments import argument_errors
-from controllers.scheduler.plugins.table import DEFAULT_PROFILE, PLUGINS
+from controllers.scheduler.plugins.installed import PluginError, find
+from controllers.scheduler.plugins.table import DEFAULT_PROFILE
 
 API_VERSION = "kubescheduler.config.k8s.io/v1"
 DEFAULT_SCHEDULER = "default-scheduler"
@@ -202,9 +202,14 @@ def _profile_faults(path: str, profile: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plugin_faults(path: str, point: str, name: str) -> Iterator[str]:
-    if name not in PLUGINS:
+    try:
+        plugin = find(name)
+    except PluginError as error:
+        yield f"{path}: {error}"
+        return
+    if plugin is None:
         yield f'{path}: plugin "{name}" does not exist'
-    elif point in POINTS and not hasattr(PLUGINS[name], POINTS[point]):
+    elif point in POINTS and not hasattr(plugin, POINTS[point]):
         yield f'{path}: plugin "{name}" does not extend {point} plugin'
 
 
@@ -216,13 +221,19 @@ def _config_faults(path: str, configs: Sequence[Mapping[str, Any]]) -> Iterator[
         if name in seen:
             yield f'{where}: Duplicate value: "{name}"'
         seen[name] = None
-        if name not in PLUGINS:
+        try:
+            plugin = find(name)
+        except PluginError as error:
+            yield f"{where}: {error}"
+            continue
+        if plugin is None:
             yield f'{where}: plugin "{name}" does not exist'
             continue
         args = config.get("args") or {}
         if args.get("kind", f"{name}Args") != f"{name}Args":
             yield f"{where}.args: Invalid value: has to match plugin args"
-        yield from argument_errors(name, args, f"{where}.args")
+        if (argument_errors := getattr(plugin, "argument_errors", None)) is not None:
+            yield from argument_errors(args, f"{where}.args")
 
 
 def _whole(value: Any) -> bool:
@@ -276,8 +287,14 @@ def _expanded(
         raise ConfigurationError(f"plugins.{point}: a plugin is enabled twice")
     if "*" in disabled:
         return list(enabled)
-    taking_part = [
-        name for name, _ in multi if name in PLUGINS and hasattr(PLUGINS[name], method) and name not in disabled
-    ]
+    taking_part = [name for name, _ in multi if name not in disabled and _has(name, method)]
     overriding = [name for name in enabled if name in taking_part]
     return [*overriding, *(n for n in taking_part if n not in overriding), *(n for n in enabled if n not in overriding)]
+
+
+def _has(name: str, method: str) -> bool:
+    """Whether the plugin takes part; what is wrong with it has been told before."""
+    try:
+        return hasattr(find(name), method)
+    except PluginError:
+        return False

@@ -35,7 +35,7 @@ from controllers.scheduler.framework.status import (
     Status,
     as_status,
 )
-from controllers.scheduler.plugins.table import REGISTRY
+from controllers.scheduler.plugins.installed import factory
 from controllers.scheduler.queue.nominator import Nominating, Nominator
 from controllers.scheduler.queue.queued import QueuedPod
 from controllers.scheduler.queue.scheduling_queue import SchedulingQueue
@@ -92,7 +92,7 @@ class Scheduler:
                 activate=lambda pods: self.queue.activate(pods),
                 run_task=self._tasks.create_task,
             )
-            profiles[spec.scheduler_name] = Profile(spec, REGISTRY, handle)
+            profiles[spec.scheduler_name] = Profile(spec, factory, handle)
         return profiles
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:

@@ -55,7 +55,10 @@ class PostFilterResult(NamedTuple):
 
 
 class Plugin(Protocol):
-    """`name` is the one in configurations. `events` tells what may make a pod schedulable that it has turned down."""
+    """`name` is the one in configurations. `events` tells what may make a pod schedulable that it has turned down.
+
+    `argument_errors(args, path)`, where a class has it, yields what is wrong with its arguments (plugins/arguments.py).
+    """
 
     name: str
 

@@ -68,13 +68,13 @@ class ProfileSpec:
 class Profile:
     """Runs plugins, point by point. What they answer gets their name; what they raise becomes an error status."""
 
-    def __init__(self, spec: ProfileSpec, registry: Mapping[str, PluginFactory], handle: Handle) -> None:
+    def __init__(self, spec: ProfileSpec, factory: Callable[[str], PluginFactory], handle: Handle) -> None:
         self.scheduler_name = spec.scheduler_name
         self.percentage_of_nodes_to_score = spec.percentage_of_nodes_to_score
         self._weights = spec.weights
         handle.runner = self
         names = dict.fromkeys(name for point in POINTS for name in spec.points.get(point, ()))
-        self.plugins = {name: registry[name](spec.args.get(name, {}), handle) for name in names}
+        self.plugins = {name: factory(name)(spec.args.get(name, {}), handle) for name in names}
         self._points = {point: [self.plugins[name] for name in spec.points.get(point, ())] for point in POINTS}
         self._nominator = handle.nominator
         self.waiting = WaitingPods(handle.clock)

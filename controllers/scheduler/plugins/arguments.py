@@ -1,4 +1,6 @@
-"""Arguments of plugins, checked. Mirrors upstream apis/config/validation/validation_pluginargs.go."""
+"""Arguments of upstream's plugins, checked: each plugin has one of these as its `argument_errors`.
+
+Mirrors upstream apis/config/validation/validation_pluginargs.go."""
 
 from __future__ import annotations
 
@@ -13,15 +15,20 @@ _HEAD = frozenset(("apiVersion", "kind"))
 _SHAPE_MOST = 10  # upstream MaxCustomPriorityScore
 
 
-def argument_errors(plugin: str, args: Args, path: str) -> Iterator[str]:
-    """What is wrong with a plugin's arguments, each fault with its path."""
-    if plugin not in _KNOWN:
-        return
-    fields, check = _KNOWN[plugin]
-    for name in args:
-        if name not in fields and name not in _HEAD:
-            yield f'unknown field "{path}.{name}"'
-    yield from check(args, path)
+Check = Callable[[Args, str], Iterator[str]]
+
+
+def checked(fields: Sequence[str], check: Check | None = None) -> Check:
+    """A plugin's `argument_errors(args, path)`: what is wrong, each fault with its path. Other fields are unknown."""
+
+    def argument_errors(args: Args, path: str) -> Iterator[str]:
+        for name in args:
+            if name not in fields and name not in _HEAD:
+                yield f'unknown field "{path}.{name}"'
+        if check is not None:
+            yield from check(args, path)
+
+    return argument_errors
 
 
 def _preemption(args: Args, path: str) -> Iterator[str]:
@@ -146,22 +153,11 @@ def _volume_binding(args: Args, path: str) -> Iterator[str]:
         yield from _shape(args["shape"], f"{path}.shape")
 
 
-def _nothing(args: Args, path: str) -> Iterator[str]:
-    return iter(())
-
-
-_Check = Callable[[Args, str], Iterator[str]]
-
-_KNOWN: Mapping[str, tuple[frozenset[str], _Check]] = {
-    "DefaultPreemption": (frozenset(("minCandidateNodesPercentage", "minCandidateNodesAbsolute")), _preemption),
-    "InterPodAffinity": (
-        frozenset(("hardPodAffinityWeight", "ignorePreferredTermsOfExistingPods")),
-        _inter_pod_affinity,
-    ),
-    "NodeAffinity": (frozenset(("addedAffinity",)), _node_affinity),
-    "NodeResourcesFit": (frozenset(("ignoredResources", "ignoredResourceGroups", "scoringStrategy")), _fit),
-    "NodeResourcesBalancedAllocation": (frozenset(("resources",)), _balanced),
-    "PodTopologySpread": (frozenset(("defaultConstraints", "defaultingType")), _spread),
-    "VolumeBinding": (frozenset(("bindTimeoutSeconds", "shape")), _volume_binding),
-    "DynamicResources": (frozenset(("filterTimeout", "bindingTimeout")), _nothing),
-}
+PREEMPTION = checked(("minCandidateNodesPercentage", "minCandidateNodesAbsolute"), _preemption)
+INTER_POD_AFFINITY = checked(("hardPodAffinityWeight", "ignorePreferredTermsOfExistingPods"), _inter_pod_affinity)
+NODE_AFFINITY = checked(("addedAffinity",), _node_affinity)
+FIT = checked(("ignoredResources", "ignoredResourceGroups", "scoringStrategy"), _fit)
+BALANCED = checked(("resources",), _balanced)
+SPREAD = checked(("defaultConstraints", "defaultingType"), _spread)
+VOLUME_BINDING = checked(("bindTimeoutSeconds", "shape"), _volume_binding)
+DYNAMIC_RESOURCES = checked(("filterTimeout", "bindingTimeout"))

@@ -26,6 +26,7 @@ from controllers.scheduler.framework.status import (
     NodeStatuses,
     Status,
 )
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins.preemption_executor import PreemptionExecutor, terminating_by_preemption
 from controllers.scheduler.queue.nominator import Nominating, nominated_node
 
@@ -46,6 +47,7 @@ class DefaultPreemption:
     """Arguments: `minCandidateNodesPercentage`, `minCandidateNodesAbsolute`: how many candidates are enough."""
 
     name = "DefaultPreemption"
+    argument_errors = staticmethod(arguments.PREEMPTION)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         self._percentage: int = args.get("minCandidateNodesPercentage", 10)

@@ -12,6 +12,7 @@ from controllers.scheduler.framework.interface import CycleState, PostFilterResu
 from controllers.scheduler.framework.node_info import NodeInfo
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.status import ERROR, SKIP, UNRESOLVABLE, UNSCHEDULABLE, NodeStatuses, Status
+from controllers.scheduler.plugins import arguments
 
 _REFUSED = Status(UNRESOLVABLE, "resource claims are not supported by this scheduler")
 _SKIP = Status(SKIP)
@@ -19,6 +20,7 @@ _SKIP = Status(SKIP)
 
 class DynamicResources:
     name = "DynamicResources"
+    argument_errors = staticmethod(arguments.DYNAMIC_RESOURCES)
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: Sequence[NodeInfo]) -> Status | None:
         state.data[self.name] = None  # looked at

@@ -17,6 +17,7 @@ from controllers.scheduler.framework.interface import MAX_SCORE, CycleState, Han
 from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import NOTHING, AffinityTerm, PodInfo, WeightedTerm
 from controllers.scheduler.framework.status import SKIP, UNRESOLVABLE, UNSCHEDULABLE, Status
+from controllers.scheduler.plugins import arguments
 
 _NO_FRIEND = Status(UNRESOLVABLE, "node(s) didn't match pod affinity rules")
 _ENEMY = Status(UNSCHEDULABLE, "node(s) didn't match pod anti-affinity rules")
@@ -60,6 +61,7 @@ class InterPodAffinity:
     """Arguments: `hardPodAffinityWeight`, `ignorePreferredTermsOfExistingPods`."""
 
     name = "InterPodAffinity"
+    argument_errors = staticmethod(arguments.INTER_POD_AFFINITY)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         self._hard_weight: int = args.get("hardPodAffinityWeight", 1)

@@ -12,6 +12,7 @@ from controllers.scheduler.framework.interface import CycleState, Handle, PreFil
 from controllers.scheduler.framework.node_info import NodeInfo
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.status import SKIP, UNRESOLVABLE, Status, as_status
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins.node_selectors import (
     NodeSelector,
     PreferredTerms,
@@ -30,6 +31,7 @@ class NodeAffinity:
     """`addedAffinity` in its arguments holds for every pod of the profile. Raises ValueError when that cannot be read."""
 
     name = "NodeAffinity"
+    argument_errors = staticmethod(arguments.NODE_AFFINITY)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         added = args.get("addedAffinity") or {}

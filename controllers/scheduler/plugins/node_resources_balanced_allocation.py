@@ -10,6 +10,7 @@ from controllers.scheduler.framework.interface import CycleState, Handle
 from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.status import SKIP, Status
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins import resource_scores as scores
 
 _SKIP = Status(SKIP)
@@ -17,6 +18,7 @@ _SKIP = Status(SKIP)
 
 class NodeResourcesBalancedAllocation:
     name = "NodeResourcesBalancedAllocation"
+    argument_errors = staticmethod(arguments.BALANCED)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         resources = scores.resources_of(args.get("resources")) or list(scores.DEFAULT_RESOURCES)

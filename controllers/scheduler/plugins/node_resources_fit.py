@@ -23,6 +23,7 @@ from controllers.scheduler.framework.node_info import NodeInfo, number_of
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.resources import PODS, Resource, amounts, is_extended, pod_requests
 from controllers.scheduler.framework.status import UNRESOLVABLE, UNSCHEDULABLE, Status
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins import resource_scores as scores
 
 
@@ -30,6 +31,7 @@ class NodeResourcesFit:
     """Arguments: `scoringStrategy`, `ignoredResources`, `ignoredResourceGroups`."""
 
     name = "NodeResourcesFit"
+    argument_errors = staticmethod(arguments.FIT)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         self._ignored = frozenset(args.get("ignoredResources") or ())

@@ -14,6 +14,7 @@ from controllers.scheduler.framework.interface import MAX_SCORE, CycleState, Han
 from controllers.scheduler.framework.node_info import NodeInfo
 from controllers.scheduler.framework.pod_info import HOSTNAME, PodInfo
 from controllers.scheduler.framework.status import SKIP, UNRESOLVABLE, UNSCHEDULABLE, Status, as_status
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins.node_selectors import RequiredNodeAffinity
 from controllers.scheduler.plugins.spread_constraints import (
     DO_NOT_SCHEDULE,
@@ -72,6 +73,7 @@ class PodTopologySpread:
     """Arguments: `defaultingType` (System or List) and `defaultConstraints`."""
 
     name = "PodTopologySpread"
+    argument_errors = staticmethod(arguments.SPREAD)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         self._system = (args.get("defaultingType") or "System") == "System"

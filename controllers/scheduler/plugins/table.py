@@ -1,13 +1,13 @@
-"""Every plugin by name, and the default profile: what is enabled, in this order, with these weights.
+"""The table of plugins: one line each. What is enabled by default, in this order, with these weights; what else there is.
 
-Mirrors upstream apis/config/v1/default_plugins.go.
+Mirrors upstream apis/config/v1/default_plugins.go. Plugins of other packages: `installed.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from controllers.scheduler.framework.interface import PluginFactory
+from controllers.scheduler.framework.interface import Plugin
 from controllers.scheduler.plugins.default_binder import DefaultBinder
 from controllers.scheduler.plugins.default_preemption import DefaultPreemption
 from controllers.scheduler.plugins.dynamic_resources import DynamicResources
@@ -30,58 +30,33 @@ from controllers.scheduler.plugins.volume_restrictions import VolumeRestrictions
 from controllers.scheduler.plugins.volume_zone import VolumeZone
 
 # A plugin's weight counts where it scores; 0 where it does not.
-DEFAULT_PROFILE: tuple[tuple[str, int], ...] = (
-    ("SchedulingGates", 0),
-    ("PrioritySort", 0),
-    ("NodeName", 0),
-    ("NodeUnschedulable", 0),
-    ("TaintToleration", 3),
-    ("NodeAffinity", 2),
-    ("NodePorts", 0),
-    ("NodeResourcesFit", 1),
-    ("VolumeRestrictions", 0),
-    ("NodeVolumeLimits", 0),
-    ("VolumeBinding", 1),
-    ("VolumeZone", 0),
-    ("PodTopologySpread", 2),
-    ("InterPodAffinity", 2),
-    ("DynamicResources", 0),  # before DefaultPreemption, as upstream: its seat
-    ("DefaultPreemption", 0),
-    ("NodeResourcesBalancedAllocation", 1),
-    ("ImageLocality", 1),
-    ("DefaultBinder", 0),
-    ("NodeDeclaredFeatures", 0),
+ENABLED: tuple[tuple[type[Plugin], int], ...] = (
+    (SchedulingGates, 0),
+    (PrioritySort, 0),
+    (NodeName, 0),
+    (NodeUnschedulable, 0),
+    (TaintToleration, 3),
+    (NodeAffinity, 2),
+    (NodePorts, 0),
+    (NodeResourcesFit, 1),
+    (VolumeRestrictions, 0),
+    (NodeVolumeLimits, 0),
+    (VolumeBinding, 1),
+    (VolumeZone, 0),
+    (PodTopologySpread, 2),
+    (InterPodAffinity, 2),
+    (DynamicResources, 0),  # before DefaultPreemption, as upstream: its seat
+    (DefaultPreemption, 0),
+    (NodeResourcesBalancedAllocation, 1),
+    (ImageLocality, 1),
+    (DefaultBinder, 0),
+    (NodeDeclaredFeatures, 0),
 )
 
-PLUGINS: Mapping[str, type] = {
-    "SchedulingGates": SchedulingGates,
-    "PrioritySort": PrioritySort,
-    "NodeName": NodeName,
-    "NodeUnschedulable": NodeUnschedulable,
-    "TaintToleration": TaintToleration,
-    "NodeAffinity": NodeAffinity,
-    "NodePorts": NodePorts,
-    "NodeResourcesFit": NodeResourcesFit,
-    "VolumeRestrictions": VolumeRestrictions,
-    "NodeVolumeLimits": NodeVolumeLimits,
-    "VolumeBinding": VolumeBinding,
-    "VolumeZone": VolumeZone,
-    "PodTopologySpread": PodTopologySpread,
-    "InterPodAffinity": InterPodAffinity,
-    "DynamicResources": DynamicResources,
-    "DefaultPreemption": DefaultPreemption,
-    "NodeResourcesBalancedAllocation": NodeResourcesBalancedAllocation,
-    "ImageLocality": ImageLocality,
-    "DefaultBinder": DefaultBinder,
-    "NodeDeclaredFeatures": NodeDeclaredFeatures,
+# Plugins that run only where a configuration enables them.
+ON_REQUEST: tuple[type[Plugin], ...] = ()
+
+DEFAULT_PROFILE: tuple[tuple[str, int], ...] = tuple((plugin.name, weight) for plugin, weight in ENABLED)
+PLUGINS: Mapping[str, type[Plugin]] = {
+    plugin.name: plugin for plugin in (*(plugin for plugin, _ in ENABLED), *ON_REQUEST)
 }
-
-
-def factory(plugin: type) -> PluginFactory:
-    """Plugins that need neither arguments nor a handle are made without."""
-    if plugin.__init__ is object.__init__:  # type: ignore[misc]
-        return lambda args, handle: plugin()
-    return lambda args, handle: plugin(args, handle)
-
-
-REGISTRY: Mapping[str, PluginFactory] = {name: factory(plugin) for name, plugin in PLUGINS.items()}

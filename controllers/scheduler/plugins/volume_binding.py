@@ -15,6 +15,7 @@ from controllers.scheduler.framework.interface import CycleState, Handle
 from controllers.scheduler.framework.node_info import NodeInfo
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.status import ERROR, SKIP, UNRESOLVABLE, Status, as_status
+from controllers.scheduler.plugins import arguments
 from controllers.scheduler.plugins.resource_scores import MAX_UTILIZATION, broken_linear
 from controllers.scheduler.plugins.volume_binder import BindingError, Claims, PodVolumes, VolumeBinder, volume_limit
 from controllers.scheduler.plugins.volume_claims import (
@@ -45,6 +46,7 @@ class VolumeBinding:
     """Arguments: `bindTimeoutSeconds`, `shape` (scores by how full a class's storage is)."""
 
     name = "VolumeBinding"
+    argument_errors = staticmethod(arguments.VOLUME_BINDING)
 
     def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
         self._handle = handle

@@ -23,7 +23,7 @@ from controllers.scheduler.framework.node_info import NodeInfo
 from controllers.scheduler.framework.pod_info import PodInfo
 from controllers.scheduler.framework.profile import Profile
 from controllers.scheduler.framework.status import Status
-from controllers.scheduler.plugins.table import REGISTRY
+from controllers.scheduler.plugins.installed import factory
 from controllers.scheduler.queue.nominator import Nominator
 
 
@@ -106,10 +106,10 @@ class Bench:
         )
 
     def plugin(self, name: str, **args: Any) -> Any:
-        return REGISTRY[name](args, self.handle())
+        return factory(name)(args, self.handle())
 
     def profile(self) -> Profile:
-        return Profile(default_profile(), REGISTRY, self.handle())
+        return Profile(default_profile(), factory, self.handle())
 
     def node(self, name: str) -> NodeInfo:
         return self.snapshot.by_name[name]
