@@ -19,8 +19,7 @@ from apiserver.client.lanes import Lane
 from apiserver.client.resources import Client
 from kubelet.node.identity import CAPACITY, NodeIdentity
 from kubelet.node.kubelet import Kubelet
-from kubelet.runtime.interface import ContainerRuntime
-from kubelet.runtime.simulated import SimulatedRuntime
+from kubelet.runtimes import SIMULATED, RuntimeFor, runtime_for
 
 if TYPE_CHECKING:
     from kubelet.node.server.access import ServerOptions
@@ -32,7 +31,6 @@ AT_ONCE = 16  # nodes that register at the same time
 WRITES, EVENTS = 2, 1  # requests of one node under way at once: each costs a connection over HTTP
 
 TransportFor = Callable[[NodeIdentity], Awaitable[Transport]]
-RuntimeFor = Callable[[NodeIdentity, Clock, Random], ContainerRuntime]
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Options:
     reserved: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
+    container_runtime_endpoint: str = SIMULATED
     pod_manifest_path: Path | None = None  # a directory of static pods, for the first node
     server: ServerOptions | None = None  # None: nothing is served (and nothing listens, as virtual time needs it)
     cert_dir: Path = Path("/var/lib/kubelet/pki")  # where the server's own certificate is kept when none is given
@@ -73,10 +72,6 @@ class Options:
         ]
 
 
-def simulated_runtime(identity: NodeIdentity, clock: Clock, rand: Random) -> ContainerRuntime:
-    return SimulatedRuntime(clock, rand, identity.fallback_cidr)
-
-
 @dataclass
 class Nodes:
     """The nodes of this process, by name."""
@@ -96,11 +91,10 @@ async def run(
     rand: Random,
     options: Options,
     *,
-    runtime_for: RuntimeFor = simulated_runtime,
     nodes: Nodes | None = None,
 ) -> None:
     """Work until cancelled. `nodes` is filled for who wants to look in."""
-    async with running(transport_for, clock, rand, options, runtime_for=runtime_for, nodes=nodes) as started:
+    async with running(transport_for, clock, rand, options, nodes=nodes) as started:
         await started.wait_ended()
 
 
@@ -123,10 +117,10 @@ async def running(
     rand: Random,
     options: Options,
     *,
-    runtime_for: RuntimeFor = simulated_runtime,
     nodes: Nodes | None = None,
 ) -> AsyncIterator[Running]:
-    """The nodes at work; they stop when the block is left."""
+    """The nodes at work; they stop when the block is left. Raises UnknownRuntime."""
+    make_runtime = runtime_for(options.container_runtime_endpoint)
     nodes = nodes if nodes is not None else Nodes()
     tasks, gate = TaskOwner("kubelets"), asyncio.Semaphore(AT_ONCE)
     identities = options.identities()
@@ -142,7 +136,7 @@ async def running(
         started = [
             tasks.create_task(
                 _run_node(
-                    identity, transport_for, clock, Random(rand.getrandbits(64)), runtime_for, nodes, gate, options
+                    identity, transport_for, clock, Random(rand.getrandbits(64)), make_runtime, nodes, gate, options
                 ),
                 name=f"kubelet-{identity.name}",
             )
@@ -160,7 +154,7 @@ async def _run_node(
     transport_for: TransportFor,
     clock: Clock,
     rand: Random,
-    runtime_for: RuntimeFor,
+    make_runtime: RuntimeFor,
     nodes: Nodes,
     gate: asyncio.Semaphore,
     options: Options,
@@ -170,7 +164,7 @@ async def _run_node(
     try:
         client, events = (Client(Lane(transport, most), user_agent=USER_AGENT) for most in (WRITES, EVENTS))
         static = options.pod_manifest_path if not nodes.kubelets else None
-        kubelet = Kubelet(identity, client, events, runtime_for(identity, clock, rand), clock, rand, static)
+        kubelet = Kubelet(identity, client, events, make_runtime(identity, clock, rand), clock, rand, static)
         nodes.kubelets[identity.name] = kubelet
         await kubelet.run(gate, nodes.registered[identity.name])
     finally:

@@ -21,7 +21,7 @@ BOOTSTRAP_GROUPS = ("system:bootstrappers", BOOTSTRAP_GROUP)
 def kubelet(arguments: list[str]) -> int:
     """Run nodes against the API server of a bootstrap kubeconfig until told to stop."""
     about = "Run a node: simulated nodes, each with an identity of its own."
-    return client_component.main(ClientComponent("kubelet", about, _flags, work), arguments)
+    return client_component.main(ClientComponent("kubelet", about, _flags, work, _check), arguments)
 
 
 def _flags() -> Sequence[Flag]:
@@ -39,8 +39,19 @@ def _flags() -> Sequence[Flag]:
         ),
         Flag("address", "address", text, "Where the nodes serve (127.0.0.1)."),
         Flag("port", "port", integer, "On which port (10250, or one that is free)."),
+        Flag("container-runtime-endpoint", "container_runtime_endpoint", text, "What runs containers (simulated://)."),
         Flag("simulated-nodes", "simulated_nodes", integer, "How many simulated nodes to run (1)."),
     )
+
+
+def _check(given: Given) -> None:
+    from apiserver.server.flags import UsageError
+    from kubelet.runtimes import UnknownRuntime, runtime_for
+
+    try:
+        runtime_for(options(given).container_runtime_endpoint)
+    except UnknownRuntime as e:
+        raise UsageError(f"--container-runtime-endpoint: {e}") from e
 
 
 async def work(given: Given, transport: Transport, started: Started) -> None:
@@ -72,6 +83,7 @@ def options(given: Given) -> Any:
     return Options(
         node_name=given.get("node_name") or "node",
         simulated_nodes=given.get("simulated_nodes", 1),
+        container_runtime_endpoint=given.get("container_runtime_endpoint") or Options.container_runtime_endpoint,
         server=server_options(given.get("client_ca_file") or "", given.get("address") or "", given.get("port") or 0),
         cert_dir=Path(given["cert_dir"]) if given.get("cert_dir") else Options.cert_dir,
     )

@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PREFIX = "simulated.pocketkube.dev/"
+# What a pod can say; a word that is not here is refused, not overheard. `pressure` is a Node's.
+KEYS = (
+    *("run-seconds", "exit-code", "stop-seconds", "termination-message", "create-error", "start-error"),
+    *("ready", "ready-after", "ready-until", "live", "live-after", "live-until"),
+    *("started", "started-after", "started-until", "pull-seconds", "pull-error", "sandbox-error", "sandbox-seconds"),
+)
 NEVER = float("inf")
 DEFAULT_MESSAGE_LIMIT = 4096
 
@@ -42,7 +48,17 @@ class Behaviour:
         return None if window is None else window[0] <= age < window[1]
 
 
+def unknown_keys(annotations: Mapping[str, str]) -> str:
+    """A sentence about annotations that mean nothing; empty where there are none."""
+    given = (key.removeprefix(PREFIX) for key in annotations if key.startswith(PREFIX))
+    unknown = sorted(key for key in given if key.partition(".")[0] not in KEYS)
+    if not unknown:
+        return ""
+    return f"the simulator does not know {', '.join(PREFIX + key for key in unknown)}; it knows {', '.join(KEYS)}"
+
+
 def _setting(annotations: Mapping[str, str], key: str, container: str) -> str | None:
+    assert key in KEYS, key
     return annotations.get(f"{PREFIX}{key}.{container}", annotations.get(PREFIX + key))
 
 

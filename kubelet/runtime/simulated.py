@@ -8,17 +8,14 @@ plainly: there is no container. How to drive it: docs/simulated-runtime.md.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.rand import Random
 from kubelet.runtime.addresses import AddressPool, PoolExhausted
-from kubelet.runtime.behaviour import NEVER, Behaviour, behaviour_of, seconds, setting
+from kubelet.runtime.behaviour import NEVER, Behaviour, behaviour_of, seconds, setting, unknown_keys
 from kubelet.runtime.files import Files, PodFiles
 from kubelet.runtime.interface import (
     ContainerConfig,
@@ -39,7 +36,9 @@ from kubelet.runtime.interface import (
     SandboxStatus,
     StreamOptions,
 )
-from kubelet.runtime.programs import Program, exec_program, healthy_seconds, is_missing, listens, program_of, stops_with
+from kubelet.runtime.programs import Program, exec_program, program_of, stops_with
+from kubelet.runtime.simulated_images import SimulatedImages
+from kubelet.runtime.simulated_network import Listening, SimulatedNetwork
 
 NAME, VERSION = "simulated", "1.0.0"
 KILLED = 137
@@ -48,23 +47,6 @@ NO_CONTAINER = (
     "container {name} of this simulated node does not really run, so it has no {what}; "
     "for real containers start a kubelet with a container runtime (see docs/simulated-runtime.md)"
 )
-
-
-@lru_cache(maxsize=1024)
-def image_of(name: str) -> Image:
-    """A made-up image: its digest and size follow from its name."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    repository = name.split("@")[0]
-    if ":" in repository.rsplit("/", 1)[-1]:
-        repository = repository.rsplit(":", 1)[0]
-    return Image(f"{_canonical(repository)}@sha256:{digest}", (name,), 1_000_000 + int(digest[:6], 16) * 4)
-
-
-def _canonical(repository: str) -> str:
-    host, slash, _ = repository.partition("/")
-    if not slash:
-        return f"docker.io/library/{repository}"
-    return repository if "." in host or ":" in host or host == "localhost" else f"docker.io/{repository}"
 
 
 @dataclass
@@ -99,13 +81,14 @@ class SimulatedRuntime:
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._by_pod: dict[str, tuple[list[str], list[str]]] = {}  # uid → ids of sandboxes and containers, oldest first
-        self._images: dict[str, Image] = {}
+        self._images = SimulatedImages()
+        self._network = SimulatedNetwork(self._listening)
         self._events: asyncio.Queue[RuntimeEvent] = asyncio.Queue()
         self._host_files: dict[str, str] = {}
 
     @property
-    def network(self) -> SimulatedRuntime:
-        return self
+    def network(self) -> SimulatedNetwork:
+        return self._network
 
     async def version(self) -> RuntimeVersion:
         return RuntimeVersion(NAME, VERSION)
@@ -176,7 +159,7 @@ class SimulatedRuntime:
             container = _Container(status, config, behaviour, sandbox, sandbox.files.for_container(config))
             self._containers[status.id] = container
             self._members(uid)[1].append(status.id)
-            self._images.setdefault(status.image, image_of(status.image))
+            self._images.have(status.image)
             if status.state == "running":
                 self._go_on(container, self._clock.now() - status.started_at)
 
@@ -239,6 +222,8 @@ class SimulatedRuntime:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or not sandbox.status.ready:
             raise NotFound(f'failed to find sandbox id "{sandbox_id}"')
+        if unknown := unknown_keys(sandbox.config.annotations):
+            raise ContainerRuntimeError(unknown)
         behaviour = behaviour_of(sandbox.config.annotations, config.name)
         if behaviour.create_error:
             raise ContainerRuntimeError(behaviour.create_error)
@@ -366,24 +351,13 @@ class SimulatedRuntime:
         return self._images.get(name)
 
     async def images(self) -> list[Image]:
-        return list(self._images.values())
+        return self._images.all()
 
     async def pull_image(self, name: str, annotations: Mapping[str, str], credentials: Sequence[Any] = ()) -> Image:
-        if wait := seconds(setting(annotations, "pull-seconds")):
-            await asyncio.sleep(wait)
-        if error := setting(annotations, "pull-error"):
-            raise ContainerRuntimeError(error)
-        if is_missing(name):
-            why = f'failed to resolve reference "{name}": {name}: not found'
-            raise ContainerRuntimeError(
-                f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}": {why}'
-            )
-        self._images[name] = image_of(name)
-        return self._images[name]
+        return await self._images.pull(name, annotations)
 
     async def remove_image(self, ref: str) -> None:
-        for name in [name for name, image in self._images.items() if ref in (name, image.ref)]:
-            del self._images[name]
+        self._images.remove(ref)
 
     # Looking and reaching in
 
@@ -414,31 +388,15 @@ class SimulatedRuntime:
             NO_CONTAINER.format(name="", what="ports to forward to").replace("container  of", "the pod of")
         )
 
-    def _verdict(self, container_id: str, purpose: str) -> bool | None:
+    def _listening(self, container_id: str) -> Listening:
         container = self._get(container_id)
-        return container.behaviour.answers_well(purpose, self._clock.now() - container.status.started_at)
-
-    def _listens(self, container_id: str, purpose: str, host: str, port: int) -> bool:
-        """Whether a connection is made: as told, else where the container's server is known to listen; OSError otherwise."""
-        told = self._verdict(container_id, purpose)
-        if told is False or (told is None and not listens(self._get(container_id).config, port)):
-            raise ConnectionRefusedError(f"dial tcp {host}:{port}: connect: connection refused")
-        return told is True
-
-    def _serves(self, container_id: str, purpose: str, host: str, port: int) -> bool:
-        """Whether who listens answers well."""
-        if self._verdict(container_id, purpose) is False:
-            return False
-        if self._listens(container_id, purpose, host, port):
-            return True
-        container = self._get(container_id)
-        return self._clock.now() - container.status.started_at < healthy_seconds(container.config)
+        return Listening(container.config, container.behaviour, self._clock.now() - container.status.started_at)
 
     async def exec_sync(
         self, container_id: str, command: Sequence[str], timeout: float, purpose: str = ""
     ) -> ExecResult:
         container = self._get(container_id)
-        verdict = self._verdict(container_id, purpose)
+        verdict = container.behaviour.answers_well(purpose, self._clock.now() - container.status.started_at)
         if verdict is not None:
             return ExecResult(0 if verdict else 1, b"" if verdict else b"the simulator was told to fail")
         program = exec_program(command, container.config, container.files, self._rand)
@@ -448,22 +406,6 @@ class SimulatedRuntime:
                 await asyncio.sleep(min(wait, FOR_EVER))  # the program's own waits, nothing is polled
                 wait = program.advance()
         return ExecResult(program.exit_code, program.output.encode())
-
-    async def http_get(
-        self, container_id: str, url: str, headers: Sequence[tuple[str, str]], timeout: float, purpose: str
-    ) -> tuple[int, str]:
-        parts = urlsplit(url)
-        if self._serves(container_id, purpose, parts.hostname or "", parts.port or 80):
-            return 200, "ok"
-        return 500, "the server says that it is not well"
-
-    async def tcp_connect(self, container_id: str, host: str, port: int, timeout: float, purpose: str) -> None:
-        self._listens(container_id, purpose, host, port)
-
-    async def grpc_health(
-        self, container_id: str, host: str, port: int, service: str, timeout: float, purpose: str
-    ) -> bool:
-        return self._serves(container_id, purpose, host, port)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         while True:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
 from apiserver.apimachinery.clock import LoopClock, run_virtual
 from apiserver.apimachinery.rand import Random
 from kubelet.runtime.addresses import AddressPool, PoolExhausted
-from kubelet.runtime.interface import ContainerConfig, NotFound, NotSupported, SandboxConfig
+from kubelet.runtime.behaviour import KEYS
+from kubelet.runtime.interface import ContainerConfig, ContainerRuntimeError, NotSupported, SandboxConfig
 from kubelet.runtime.simulated import SimulatedRuntime
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.66"
@@ -30,35 +33,6 @@ async def started(runtime: SimulatedRuntime, wanted: ContainerConfig, **annotati
     container = await runtime.create_container(sandbox, wanted)
     await runtime.start_container(container)
     return container
-
-
-def test_a_container_lives_in_a_ready_sandbox_and_its_end_is_remembered() -> None:
-    async def main() -> None:
-        runtime = runtime_of()
-        container = await started(runtime, config())
-        (sandbox,) = await runtime.sandboxes("uid")
-        assert sandbox.ips == ("10.0.0.2",)
-        await runtime.stop_sandbox(sandbox.id)
-        (ended,) = await runtime.containers("uid")
-        assert (ended.id, ended.state, ended.exit_code) == (container, "exited", 137)
-        with pytest.raises(NotFound):
-            await runtime.create_container(sandbox.id, config())
-        await runtime.remove_sandbox(sandbox.id)
-        assert await runtime.containers() == []
-
-    run_virtual(main())
-
-
-def test_what_was_handed_out_does_not_change() -> None:
-    async def main() -> None:
-        runtime = runtime_of()
-        container = await started(runtime, config())
-        (before,) = await runtime.containers("uid")
-        await runtime.stop_container(container, 5)
-        (after,) = await runtime.containers("uid")
-        assert (before.state, after.state, after.exit_code) == ("running", "exited", 0)
-
-    run_virtual(main())
 
 
 def test_who_does_not_stop_in_time_is_killed() -> None:
@@ -89,12 +63,12 @@ def test_servers_answer_where_they_listen_and_as_long_as_they_are_well() -> None
         runtime = runtime_of()
         container = await started(runtime, config("liveness", image=AGNHOST))
         url = "http://10.0.0.2:8080/healthz"
-        assert (await runtime.http_get(container, url, (), 1, "liveness"))[0] == 200
+        assert (await runtime.network.http_get(container, url, (), 1, "liveness"))[0] == 200
         await asyncio.sleep(11)
-        assert (await runtime.http_get(container, url, (), 1, "liveness"))[0] == 500
-        await runtime.tcp_connect(container, "10.0.0.2", 8080, 1, "liveness")
+        assert (await runtime.network.http_get(container, url, (), 1, "liveness"))[0] == 500
+        await runtime.network.tcp_connect(container, "10.0.0.2", 8080, 1, "liveness")
         with pytest.raises(ConnectionRefusedError):
-            await runtime.tcp_connect(container, "10.0.0.2", 81, 1, "liveness")
+            await runtime.network.tcp_connect(container, "10.0.0.2", 81, 1, "liveness")
 
     run_virtual(main())
 
@@ -107,6 +81,24 @@ def test_what_needs_a_process_is_refused_with_the_way_out() -> None:
             await runtime.exec(container, None)  # type: ignore[arg-type]
 
     run_virtual(main())
+
+
+def test_a_word_that_it_does_not_know_is_refused_with_those_that_it_knows() -> None:
+    async def main() -> None:
+        runtime = runtime_of()
+        with pytest.raises(
+            ContainerRuntimeError, match=r"does not know simulated.*/run-second; it knows run-seconds, ex"
+        ):
+            await started(runtime, config(), run_second="5")
+        await started(runtime, config(), **{"run_seconds.c": "5"})
+
+    run_virtual(main())
+
+
+def test_every_word_is_in_the_manual() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "simulated-runtime.md").read_text()
+    missing = [key for key in KEYS if not re.search(rf"`{key}[`:]", manual)]
+    assert missing == []
 
 
 def test_addresses_are_unique_and_come_back() -> None:
