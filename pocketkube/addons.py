@@ -1,4 +1,6 @@
-"""What a cluster needs beside its components and the API server does not bring: nodes may ask for their certificates.
+"""What a cluster needs beside its components and the API server does not bring: nodes may ask for their certificates, and
+claims find a default class, `standard`, as in kind: charts that keep data come up. Its volumes are directories of this
+machine, made by the controllers (--enable-hostpath-provisioner).
 
 The three bindings are those that kubeadm makes (kubeadm phases bootstraptoken/node): whoever starts a node may ask, the
 controllers grant it, and again when a node renews its own.
@@ -15,7 +17,15 @@ from pocketkube.errors import LauncherError
 from pocketkube.kubelet import BOOTSTRAP_GROUP
 from pocketkube.pki import Pki
 
-BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+PLURALS = {"ClusterRoleBinding": "clusterrolebindings", "StorageClass": "storageclasses"}
+STANDARD = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "kubernetes.io/host-path",
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
 _ROLES = (
     ("pocketkube:kubelet-bootstrap", "system:node-bootstrapper", BOOTSTRAP_GROUP),
     (
@@ -47,7 +57,7 @@ class Administrator(NamedTuple):
 def objects() -> list[dict[str, Any]]:
     """What has to be there, to be created where it is not."""
     group = "rbac.authorization.k8s.io"
-    return [
+    bindings = [
         {
             "apiVersion": f"{group}/v1",
             "kind": "ClusterRoleBinding",
@@ -57,6 +67,12 @@ def objects() -> list[dict[str, Any]]:
         }
         for name, role, subject in _ROLES
     ]
+    return [*bindings, STANDARD]
+
+
+def path_of(obj: dict[str, Any]) -> str:
+    """Where an object is created."""
+    return f"/apis/{obj['apiVersion']}/{PLURALS[obj['kind']]}"
 
 
 def ensure(administrator: Administrator) -> None:
@@ -64,7 +80,7 @@ def ensure(administrator: Administrator) -> None:
     connection = administrator.connect()
     try:
         for obj in objects():
-            connection.request("POST", BINDINGS, json.dumps(obj), {"Content-Type": "application/json"})
+            connection.request("POST", path_of(obj), json.dumps(obj), {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = response.read()
             if response.status not in (201, 409):

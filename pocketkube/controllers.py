@@ -50,6 +50,13 @@ def _flags() -> Sequence[Flag]:
             duration,
             "Silence of a node that counts before it ever reported (1m).",
         ),
+        Flag(
+            "enable-hostpath-provisioner",
+            "enable_hostpath_provisioner",
+            boolean,
+            "Make volumes for claims of the class kubernetes.io/host-path (false).",
+        ),
+        Flag("hostpath-directory", "hostpath_directory", text, "Where such volumes lie (/tmp/hostpath_pv)."),
         Flag("terminated-pod-gc-threshold", "terminated_pod_gc_threshold", integer, "Finished pods to keep (12500)."),
     )
 

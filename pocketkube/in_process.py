@@ -108,6 +108,8 @@ async def _controllers(part: Part, handler: Handler, options: UpOptions, pki: Pk
         "cluster_signing_cert_file": str(pki.cert("ca")),
         "cluster_signing_key_file": str(pki.key("ca")),
         "service_account_private_key_file": str(pki.key("sa")),
+        "enable_hostpath_provisioner": True,
+        "hostpath_directory": str(Places(options.data_dir).volumes),
     }
     async with _loopback(handler, part.leaf.common_name, part.leaf.organizations) as transport:
         await controllers.work(given, transport, started)
@@ -179,7 +181,7 @@ async def _ensure_addons(handler: Handler) -> None:
     async with _loopback(handler, ADMIN, (MASTERS,)) as transport:
         for obj in addons.objects():
             headers = [("Content-Type", "application/json")]
-            response = await transport.send("POST", addons.BINDINGS, headers=headers, body=json.dumps(obj).encode())
+            response = await transport.send("POST", addons.path_of(obj), headers=headers, body=json.dumps(obj).encode())
             answer = await response.read()
             if response.status not in (201, 409):
                 raise LauncherError(f"{obj['metadata']['name']}: {answer.decode(errors='replace')}")

@@ -49,6 +49,8 @@ def _controllers(options: UpOptions, places: Places, pki: Pki) -> list[str]:
         f"--cluster-signing-cert-file={pki.cert('ca')}",
         f"--cluster-signing-key-file={pki.key('ca')}",
         f"--service-account-private-key-file={pki.key('sa')}",
+        "--enable-hostpath-provisioner=true",
+        f"--hostpath-directory={places.volumes}",
     ]
 
 

@@ -38,6 +38,11 @@ class Places(NamedTuple):
         return self.root / "logs"
 
     @property
+    def volumes(self) -> Path:
+        """Where claims of the class `standard` have their directories."""
+        return self.root / "volumes"
+
+    @property
     def _state(self) -> Path:
         return self.root / "cluster.json"
 

@@ -1,13 +1,11 @@
 """The binder: claims are bound to volumes, provisioned for by external drivers, lost; volumes are released and reclaimed.
 
-Mirrors upstream pkg/controller/volume/persistentvolume/pv_controller.go. There are no in-tree provisioners; of deleters
-and recyclers only what upstream says when there is none.
+Mirrors upstream pkg/controller/volume/persistentvolume/pv_controller.go. There are no recyclers: what upstream says then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 from apiserver.apimachinery import objects, quantity
@@ -18,24 +16,20 @@ from apiserver.client.informer import Handler
 from controllers.framework.claims import BY_CLAIM, class_of, index_by_claim, is_over
 from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request, itself
-from controllers.framework.kinds import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
+from controllers.framework.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
 from controllers.framework.manager import Loop
 from controllers.framework.periodic import Periodic
 from controllers.loops.volume_binder import matching
+from controllers.loops.volume_binder.host_path import PluginError
 from controllers.loops.volume_binder.matching import BIND_COMPLETED, BOUND_BY_CONTROLLER, SELECTED_NODE
+from controllers.loops.volume_binder.provisioning import PROVISIONED_BY, Provisioning, due_finalizers
 from controllers.loops.volume_binder.store import Newest
 
 NAME = "persistentvolume-binder-controller"
 COMPONENT = "persistentvolume-controller"
 RESYNC = 15.0  # seconds; upstream --pvclaimbinder-sync-period
-PROVISIONERS = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
-PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 MIGRATED_TO = "pv.kubernetes.io/migrated-to"
 PRE_RESIZE = "volume.alpha.kubernetes.io/pre-resize-capacity"
-WAITING = (
-    "Waiting for a volume to be created either by the external provisioner '{}' or manually by the system "
-    "administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered."
-)
 
 
 class Binder:
@@ -50,6 +44,7 @@ class Binder:
         index_by_claim(pods)
         self.pods = pods.lister
         self.recorder = context.recorder(COMPONENT)
+        self.provisioning = Provisioning(context, self.claims, self.volumes, COMPONENT)
         self.again: list[Request] = []  # claims that a volume's look found something to do for
 
     async def reconcile(self, request: Request) -> None:
@@ -61,7 +56,7 @@ class Binder:
             return
         volume = self.volumes.get(*request)
         if volume is not None:
-            await self._volume(volume)
+            await self._volume(await self._guard(volume))
 
     # Claims
 
@@ -98,7 +93,7 @@ class Binder:
                 self._tell_waiting(claim)
                 await self._pend(claim)
             elif class_of(claim):
-                await self._provision(claim, storage_class)
+                await self.provisioning.provision(claim, storage_class)
             else:
                 message = "no persistent volumes available for this claim and no storage class is set"
                 self.recorder.event(claim, "Normal", "FailedBinding", message)
@@ -124,26 +119,6 @@ class Binder:
             reason = "WaitForPodScheduled"
             message = f"waiting for pod{'s' if len(names) > 1 else ''} {','.join(names)} to be scheduled"
         self.recorder.event(claim, "Normal", reason, message)
-
-    async def _provision(self, claim: Object, storage_class: Object | None) -> None:
-        """Ask the class's driver for a volume: it sees the annotation."""
-        if storage_class is None:
-            self._warn(claim, "ProvisioningFailed", f'storageclass.storage.k8s.io "{class_of(claim)}" not found')
-            return
-        provisioner = storage_class["provisioner"]
-        if provisioner.startswith("kubernetes.io/"):
-            self._warn(claim, "ProvisioningFailed", "no volume plugin matched")
-            return
-        if objects.annotations_of(claim).get(PROVISIONERS[1]) != provisioner:
-            annotations = objects.annotations_of(claim) | dict.fromkeys(PROVISIONERS, provisioner)
-            try:
-                claim = await self.claims.update(
-                    {**claim, "metadata": {**claim["metadata"], "annotations": annotations}}
-                )
-            except StatusError as error:
-                self._warn(claim, "ProvisioningFailed", f"Error saving claim: {error.message}")
-                raise
-        self.recorder.event(claim, "Normal", "ExternalProvisioning", WAITING.format(provisioner))
 
     async def _bound_claim(self, claim: Object) -> None:
         name = claim["spec"].get("volumeName")
@@ -225,6 +200,13 @@ class Binder:
 
     # Volumes
 
+    async def _guard(self, volume: Object) -> Object:
+        """The volume with the finalizers that are due."""
+        due = due_finalizers(volume)
+        if due == (volume["metadata"].get("finalizers") or []):
+            return volume
+        return await self.volumes.update({**volume, "metadata": {**volume["metadata"], "finalizers": due}})
+
     async def _volume(self, volume: Object) -> None:
         reference = volume["spec"].get("claimRef")
         if not reference or not reference.get("uid"):
@@ -282,11 +264,10 @@ class Binder:
             await self._fail(volume, "VolumeUnknownReclaimPolicy", message)
 
     async def _delete(self, volume: Object) -> None:
-        """Volumes of drivers are deleted by them; for others there is nobody."""
-        provisioner = objects.annotations_of(volume).get(PROVISIONED_BY, "")
-        if (provisioner and not provisioner.startswith("kubernetes.io/")) or volume["spec"].get("csi"):
-            return
-        await self._fail(volume, "VolumeFailedDelete", _no_deleter(volume, provisioner))
+        try:
+            await self.provisioning.delete(volume)
+        except PluginError as error:
+            await self._fail(volume, "VolumeFailedDelete", str(error))
 
     async def _fail(self, volume: Object, reason: str, message: str) -> None:
         if (volume.get("status") or {}).get("phase") == "Failed":
@@ -305,16 +286,6 @@ class Binder:
 
 def _policy(volume: Object) -> str:
     return volume["spec"].get("persistentVolumeReclaimPolicy") or "Retain"
-
-
-def _no_deleter(volume: Object, provisioner: str) -> str:
-    if provisioner:
-        return "no volume plugin matched"
-    path = objects.get(volume, "spec", "hostPath", "path", default="")
-    if path and not re.fullmatch(r"/tmp/.+", path):
-        return f"host_path deleter only supports /tmp/.+ but received provided {path}"
-    name = volume["metadata"]["name"]
-    return f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'
 
 
 def _claim_capacity(before: dict[str, Any], volume: Object) -> dict[str, str]:
@@ -355,7 +326,7 @@ class BinderLoop:
 
         claims.add_handler(Handler(deleted=claim_gone))
         volumes.add_handler(Handler(deleted=volume_gone))
-        for resource in (STORAGE_CLASSES, PODS):
+        for resource in (STORAGE_CLASSES, PODS, NODES):
             self._controller.needs(context.informer(resource))
         self._resync = Periodic(f"{NAME}-resync", self._look, RESYNC, needs=self._informers)
 

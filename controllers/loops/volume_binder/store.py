@@ -40,6 +40,9 @@ class Newest:
         whole = self._written[key_of(obj)] = self._whole(obj)
         return whole
 
+    async def create(self, obj: Object) -> Object:
+        return self._keep(await self.client.create(obj))
+
     async def update(self, obj: Object) -> Object:
         return self._keep(await self.client.update(obj))
 
