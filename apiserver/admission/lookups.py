@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from apiserver.admission.interface import AdmissionDependencies
-from apiserver.apimachinery.errors import StatusError, not_found
+from apiserver.apimachinery import formats
+from apiserver.apimachinery.errors import StatusError, go_quote, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 
@@ -18,6 +19,14 @@ def cached(dependencies: AdmissionDependencies, resource: GroupResource, namespa
         return dependencies.listers(resource).get(namespace, name)
     except KeyError:
         return None
+
+
+def unaskable(name: str) -> str:
+    """Why upstream's client would not ask for an object of that name (client-go rest/request.go); "" where it does."""
+    if not name:
+        return "resource name may not be empty"
+    errors = formats.path_segment_name(name, prefix=False)
+    return f"invalid resource name {go_quote(name)}: [{' '.join(errors)}]" if errors else ""
 
 
 def unknown(resource: GroupResource, name: str) -> StatusError:

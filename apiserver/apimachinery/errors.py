@@ -161,11 +161,11 @@ def _details(gr: GroupResource | GroupKind, name: str = "", **more: Any) -> dict
 
 
 def not_found(gr: GroupResource, name: str) -> StatusError:
-    return StatusError(404, "NotFound", f'{gr} "{name}" not found', _details(gr, name))
+    return StatusError(404, "NotFound", f"{gr} {go_quote(name)} not found", _details(gr, name))
 
 
 def already_exists(gr: GroupResource, name: str) -> StatusError:
-    return StatusError(409, "AlreadyExists", f'{gr} "{name}" already exists', _details(gr, name))
+    return StatusError(409, "AlreadyExists", f"{gr} {go_quote(name)} already exists", _details(gr, name))
 
 
 def generate_name_conflict(gr: GroupResource, name: str) -> StatusError:
@@ -173,13 +173,13 @@ def generate_name_conflict(gr: GroupResource, name: str) -> StatusError:
     return StatusError(
         409,
         "AlreadyExists",
-        f'{gr} "{name}" already exists, the server was not able to generate a unique name for the object',
+        f"{gr} {go_quote(name)} already exists, the server was not able to generate a unique name for the object",
         _details(gr, name, retryAfterSeconds=1),
     )
 
 
 def conflict(gr: GroupResource, name: str, why: str) -> StatusError:
-    message = f'Operation cannot be fulfilled on {gr} "{name}": {why}'
+    message = f"Operation cannot be fulfilled on {gr} {go_quote(name)}: {why}"
     return StatusError(409, "Conflict", message, _details(gr, name))
 
 
@@ -197,7 +197,7 @@ def forbidden(gr: GroupResource, name: str, why: str) -> StatusError:
     elif not name:
         message = f"{gr} is forbidden: {why}"
     else:
-        message = f'{gr} "{name}" is forbidden: {why}'
+        message = f"{gr} {go_quote(name)} is forbidden: {why}"
     return StatusError(403, "Forbidden", message, _details(gr, name))
 
 
@@ -210,7 +210,7 @@ def aggregate(errors: Sequence[str]) -> str:
 def invalid_object(gk: GroupKind, name: str, errors: Iterable[FieldError]) -> StatusError:
     """422 with one cause per finding."""
     found = list(errors)
-    message = f'{gk} "{name}" is invalid'
+    message = f"{gk} {go_quote(name)} is invalid"
     if found:
         message += f": {aggregate([str(e) for e in found])}"
     return StatusError(422, "Invalid", message, _details(gk, name, causes=[e.cause() for e in found]))

@@ -43,6 +43,11 @@ def _ceil_div(value: int, divisor: int) -> int:
     return -(-value // divisor) if value >= 0 else value // divisor
 
 
+def _int64(value: int) -> int:
+    """The low 64 bits, as Go's big.Int gives them."""
+    return (value + 2**63) % 2**64 - 2**63
+
+
 @total_ordering
 class Quantity:
     """An immutable amount with the format it is printed in. Build it with `parse` or `of`."""
@@ -107,13 +112,23 @@ class Quantity:
         return self.scaled_value(-3)
 
     def scaled_value(self, scale: int) -> int:
-        """In units of 10**scale, rounded away from zero, capped like an int64."""
+        """In units of 10**scale, rounded away from zero; what is left in Go's int64 where that does not hold it."""
         shift = self.scale - scale
-        if shift >= 0:
-            value = self.unscaled * _power(min(shift, _FAR))
-        else:
-            value = _ceil_div(self.unscaled, _power(min(-shift, _FAR)))
-        return max(-(2**63), min(_MAX_BINARY, value))
+        if shift <= 0:
+            return _int64(_ceil_div(self.unscaled, _power(min(-shift, _FAR))))
+        value = self.unscaled * _power(min(shift, _FAR))
+        if -(2**63) <= value < 2**63:
+            return value
+        if abs(self.unscaled) < 10**_MAX_DIGITS:  # an int64Amount says that it overflows, and the zero beside is taken
+            return 0
+        factor = 10**shift if shift <= _MAX_DIGITS else -(2**63)  # scale_int.go: int64(math.Pow10(shift))
+        return _int64(_int64(self.unscaled) * factor)
+
+    def round_up(self, scale: int) -> Quantity:
+        """The same amount, where it is finer than 10**scale the next one of that scale, away from zero."""
+        if self.scale >= scale:
+            return self
+        return Quantity(_ceil_div(self.unscaled, _power(min(scale - self.scale, _FAR))), scale, self.format)
 
     def _decimal(self) -> Decimal:
         return Decimal(self.unscaled).scaleb(self.scale, _WIDE)

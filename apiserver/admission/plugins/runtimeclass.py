@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.admission import lookups
 from apiserver.admission.interface import CREATE, AdmissionPlugin, Attributes
 from apiserver.admission.pods import PODS, spec_of
-from apiserver.admission.refusals import forbidden
+from apiserver.admission.refusals import forbidden, unexpected
 from apiserver.admission.tolerations import merged
 from apiserver.apimachinery.errors import go_quote
 from apiserver.apimachinery.gvk import GroupResource
@@ -51,6 +51,8 @@ class RuntimeClass(AdmissionPlugin):
         if name is None:
             return None
         found = lookups.cached(self.dependencies, CLASSES, "", name)
+        if found is None and (why := lookups.unaskable(name)):
+            raise unexpected(why)
         if found is None:
             found = await self.dependencies.read(CLASSES, "", name)
         if found is None:

@@ -69,6 +69,9 @@ class ServiceAccount(AdmissionPlugin):
         found = lookups.cached(self.dependencies, SERVICE_ACCOUNTS, namespace, name)
         if found is not None:
             return found
+        where = f"error looking up service account {namespace}/{name}"
+        if why := lookups.unaskable(name):
+            raise forbidden(attributes, f"{where}: {why}")
         pause = self.dependencies.rand.uniform(0.1, 0.2)
         for i in range(DEFAULT_TRIES if name == DEFAULT else 1):
             if i:
@@ -76,8 +79,7 @@ class ServiceAccount(AdmissionPlugin):
             stored: Object | None = await self.dependencies.read(SERVICE_ACCOUNTS, namespace, name)
             if stored is not None:
                 return stored
-        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
-        raise forbidden(attributes, why)
+        raise forbidden(attributes, f"{where}: {lookups.unknown(SERVICE_ACCOUNTS, name).message}")
 
     def _mount_token(self, spec: dict[str, Any]) -> None:
         """Mount the token where a container has nothing at its path; one volume serves all."""

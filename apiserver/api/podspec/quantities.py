@@ -15,11 +15,9 @@ ZERO = Quantity(0)
 def rounded(text: str) -> str:
     """A quantity of a resource list as the API shows it: canonical, in thousandths at the finest, rounded up."""
     try:
-        quantity = parse(text)
+        quantity = parse(text).round_up(-3)
     except QuantityError:
         return text
-    if quantity.scale < -3:
-        quantity = Quantity(quantity.milli_value, -3, quantity.format)
     return str(Quantity(quantity.unscaled, quantity.scale, quantity.format))
 
 

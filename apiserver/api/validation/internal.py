@@ -14,6 +14,7 @@ from typing import Any
 from apiserver.apimachinery.errors import FieldError, invalid
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object
+from apiserver.registry.metadata import META_ORDER
 
 _TYPES = Path(__file__).resolve().parents[2] / "generated" / "internal_types.json"
 _ZERO: dict[str, Any] = {"bool": False, "string": "", "int32": 0, "int64": 0, "resource.Quantity": "0"}
@@ -36,6 +37,8 @@ def internal(value: Any, kind: str) -> Any:
         return [internal(item, kind[2:]) for item in value] if value is not None else None
     if kind.startswith("map["):
         return dict(sorted(value.items())) if value else None
+    if kind == "metav1.LabelSelector":
+        return label_selector(value or {})
     if kind in _types():
         return _struct(value or {}, kind)
     if kind == "intstr.IntOrString":
@@ -56,8 +59,8 @@ def _struct(obj: Object, kind: str) -> Object:
 
 
 def _metadata(meta: Object) -> Iterator[tuple[str, Any]]:
-    for key, value in meta.items():
-        if value:
+    for key in META_ORDER:
+        if value := meta.get(key):
             yield key, dict(sorted(value.items())) if isinstance(value, dict) else value
 
 

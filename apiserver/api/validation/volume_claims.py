@@ -43,7 +43,7 @@ def template_metadata_errors(meta: Object, path: str) -> Iterator[FieldError]:
     yield from annotations_errors(meta.get("annotations"), f"{path}.annotations")
     yield from labels_errors(meta.get("labels"), f"{path}.labels")
     for field, shown in _OTHER_METADATA.items():
-        if meta.get(field):
+        if meta.get(field) is not None:
             yield field_forbidden(f"{path}.{shown}", "cannot be set")
 
 

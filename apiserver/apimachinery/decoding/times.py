@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from apiserver.apimachinery.errors import go_quote
-
 RFC3339 = "2006-01-02T15:04:05Z07:00"
 RFC3339_MICRO = "2006-01-02T15:04:05.000000Z07:00"
 
@@ -25,6 +23,12 @@ class TimeError(ValueError):
     """A text that is no time; the message is Go's."""
 
 
+def _quote(text: str) -> str:
+    """How Go's time package quotes: bytes that are no printable ASCII one by one (time/format.go)."""
+    shown = (chr(b) if 0x20 <= b < 0x80 else f"\\x{b:02x}" for b in text.encode())
+    return '"' + "".join("\\" + char if char in '"\\' else char for char in shown) + '"'
+
+
 class _Reader:
     """The text not yet read, and how to complain about it."""
 
@@ -34,10 +38,10 @@ class _Reader:
 
     def error(self, element: str, rest: str, message: str = "") -> TimeError:
         if message:
-            return TimeError(f"parsing time {go_quote(self.text)}{message}")
+            return TimeError(f"parsing time {_quote(self.text)}{message}")
         return TimeError(
-            f"parsing time {go_quote(self.text)} as {go_quote(self._layout)}: "
-            f"cannot parse {go_quote(rest)} as {go_quote(element)}"
+            f"parsing time {_quote(self.text)} as {_quote(self._layout)}: "
+            f"cannot parse {_quote(rest)} as {_quote(element)}"
         )
 
     def literal(self, prefix: str) -> None:
@@ -111,7 +115,7 @@ def _parse(text: str, layout: str) -> tuple[datetime, int] | None:
     nanoseconds = reader.fraction(6 if layout == RFC3339_MICRO else 0)
     offset = reader.offset()
     if reader.rest:
-        raise reader.error("", "", f": extra text: {go_quote(reader.rest)}")
+        raise reader.error("", "", f": extra text: {_quote(reader.rest)}")
     month, day, hour, minute, second = parts
     leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not 1 <= day <= _DAYS[month - 1] + leap:

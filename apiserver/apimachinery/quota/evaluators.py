@@ -226,7 +226,7 @@ def _claimed(claim: Object) -> Quantity | None:
     allocated = get(claim, "status", "allocatedResources", "storage")
     if allocated is not None and quantity.parse(str(allocated)) > size:
         size = quantity.parse(str(allocated))
-    return size if size.scale >= 0 else quantity.of(size.value, size.format)
+    return size.round_up(0)
 
 
 class DeviceClaimEvaluator(Evaluator):

@@ -87,3 +87,22 @@ def test_percentages_are_scaled_and_rounded_as_asked() -> None:
     assert intstr.scaled(3, 10, round_up=True) == 3
     with pytest.raises(ValueError, match="string is not a percentage"):
         intstr.scaled("http", 10, round_up=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "milli"),
+    [
+        ("9223372036854775807", 2**63 - 1, -1000),
+        ("1e30", 0, 0),
+        ("1e16", 10**16, 0),
+        ("18446744073709551617", 1, 1000),
+        ("-1500m", -2, -1500),
+    ],
+)
+def test_what_an_int64_does_not_hold_is_what_go_keeps_of_it(text: str, value: int, milli: int) -> None:
+    parsed = quantity.parse(text)
+    assert (parsed.value, parsed.milli_value) == (value, milli)
+
+
+def test_rounding_up_is_exact_however_large_the_amount() -> None:
+    assert str(quantity.parse("12345678901234567890.0001").round_up(-3)) == "12345678901234567890001m"

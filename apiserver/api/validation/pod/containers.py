@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ def init_containers_errors(pod: Surroundings, path: str) -> Iterator[FieldError]
     for i, container in enumerate(pod.spec.get("initContainers") or ()):
         here, name = f"{path}[{i}]", container.get("name") or ""
         yield from _common_errors(container, pod, here)
-        yield from _restart_errors(container, here)
+        yield from _init_restart_errors(container, here)
         if name in names:
             yield duplicate(f"{here}.name", name)
         elif name:
@@ -244,6 +245,12 @@ def _resize_policy_errors(policies: list[Object], path: str, pod_restart: str) -
             yield not_supported(path, restart, RESIZE_POLICIES)
         if pod_restart == "Never" and restart != "NotRequired":
             yield invalid(path, restart, "must be 'NotRequired' when pod `restartPolicy` is 'Never'")
+
+
+def _init_restart_errors(container: Object, path: str) -> Iterator[FieldError]:
+    """As those of other containers, but rules without a policy are not looked at."""
+    errors = _restart_errors(container, path)
+    return errors if container.get("restartPolicy") is not None else itertools.islice(errors, 1)
 
 
 def _restart_errors(container: Object, path: str) -> Iterator[FieldError]:

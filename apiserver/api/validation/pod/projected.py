@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from apiserver.api.validation.internal import label_selector
 from apiserver.api.validation.label_selectors import label_selector_errors
 from apiserver.api.validation.pod.field_refs import VOLUME_FIELDS, field_ref_errors, resource_field_errors
 from apiserver.api.validation.pod.names import user_errors
@@ -136,7 +137,7 @@ def _bundle_part(source: Object, path: str, volume: str, taken: set[str], option
         shown = {
             "Name": name,
             "SignerName": signer,
-            "LabelSelector": selector,
+            "LabelSelector": label_selector(selector),
             "Optional": source.get("optional"),
             "Path": source.get("path") or "",
             "User": source.get("user"),
@@ -148,7 +149,9 @@ def _bundle_part(source: Object, path: str, volume: str, taken: set[str], option
         for message in bundle_name_errors(name):
             yield invalid(f"{path}.name", name, f"not a valid clustertrustbundlename: {message}")
         if selector is not None:
-            yield invalid(f"{path}.labelSelector", selector, "labelSelector must be unset if name is specified")
+            yield invalid(
+                f"{path}.labelSelector", label_selector(selector), "labelSelector must be unset if name is specified"
+            )
     elif signer is not None:
         if not signer:
             yield required(f"{path}.signerName", "must be a valid signer name")
