@@ -30,6 +30,14 @@ class ClientComponent(NamedTuple):
     work: Callable[[Given, Transport, Started], Coroutine[Any, Any, None]]
     check: Callable[[Given], None] = lambda given: None
 
+    def given(self, arguments: Sequence[str]) -> Given:
+        """What a command line says, checked. Raises UsageError."""
+        from apiserver.server import flags
+
+        given = dict(flags.parse((*_common_flags(), *self.flags()), arguments, f"pocketkube {self.name}"))
+        self.check(given)
+        return given
+
 
 def identity() -> str:
     """Who holds a lease: this process."""
@@ -43,15 +51,15 @@ def main(component: ClientComponent, arguments: list[str]) -> int:
     from pocketkube import component as process
     from pocketkube.logs import set_up_logging
 
-    table = (*_common_flags(), *component.flags())
     if arguments in (["-h"], ["--help"]):
-        print(f"{component.about}\n\nFlags, as the Kubernetes component has them:\n{flags.usage(table)}")
+        print(
+            f"{component.about}\n\nFlags, as the Kubernetes component has them:\n{flags.usage((*_common_flags(), *component.flags()))}"
+        )
         return 0
     from apiserver.client.config import ConfigError
 
     try:
-        given = dict(flags.parse(table, arguments, f"pocketkube {component.name}"))
-        component.check(given)
+        given = component.given(arguments)
         set_up_logging(given.pop("verbosity", 0))
         process.prepare_imports()
         process.run(lambda stop: _serve(component, given, stop, reporter), reporter.lifeline)

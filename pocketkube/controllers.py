@@ -19,12 +19,6 @@ USER = "system:kube-controller-manager"
 GROUPS = ("system:masters",)  # as kubeadm's use of one service account for each loop comes to
 
 
-def controllers(arguments: list[str]) -> int:
-    """Run the loops against the API server of a kubeconfig until told to stop."""
-    about = "Run the controllers."
-    return client_component.main(ClientComponent("controllers", about, _flags, work, _check), arguments)
-
-
 def _flags() -> Sequence[Flag]:
     """Loops read these from their Context by the names in the second column, which are the flags' own."""
     from apiserver.server.flags import Flag, boolean, duration, integer, strings, text
@@ -102,3 +96,6 @@ def settings(given: Given) -> dict[str, object]:
 
         found["root_ca"] = load_kubeconfig(given["kubeconfig"]).ca.decode()
     return found
+
+
+COMPONENT = ClientComponent("controllers", "Run the controllers.", _flags, work, _check)

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pocketkube import addons, component, controllers, nodes, scheduler
-from pocketkube.client_component import until
+from pocketkube import addons, component, kubelet, nodes
+from pocketkube.client_component import Given, until
 from pocketkube.errors import LauncherError
-from pocketkube.kubelet import server_options
 from pocketkube.parts import Part, UpOptions, node_count, wanted
 from pocketkube.pki import Pki
 from pocketkube.places import Places
@@ -91,8 +90,9 @@ async def _start(
 ) -> asyncio.Task[None]:
     """The part's task, once it does its work."""
     started = asyncio.Event()
-    work = WORKS[part.name](part, handler, options, pki, started.set)
-    task: asyncio.Task[None] = tasks.create_task(work, name=part.name)
+    given = part.component.given(part.arguments(options, places, pki))
+    work = WORKS.get(part.name, _work)
+    task: asyncio.Task[None] = tasks.create_task(work(part, handler, given, started.set), name=part.name)
     waiting = asyncio.ensure_future(started.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -102,25 +102,15 @@ async def _start(
     return task
 
 
-async def _controllers(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
-    given = {
-        "root_ca_file": str(pki.cert("ca")),
-        "cluster_signing_cert_file": str(pki.cert("ca")),
-        "cluster_signing_key_file": str(pki.key("ca")),
-        "service_account_private_key_file": str(pki.key("sa")),
-        "enable_hostpath_provisioner": True,
-        "hostpath_directory": str(Places(options.data_dir).volumes),
-    }
+Work = Callable[[Part, "Handler", Given, Callable[[], None]], Coroutine[Any, Any, None]]
+
+
+async def _work(part: Part, handler: Handler, given: Given, started: Callable[[], None]) -> None:
     async with _loopback(handler, part.leaf.common_name, part.leaf.organizations) as transport:
-        await controllers.work(given, transport, started)
+        await part.component.work(given, transport, started)
 
 
-async def _scheduler(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
-    async with _loopback(handler, part.leaf.common_name, part.leaf.organizations) as transport:
-        await scheduler.work({}, transport, started)
-
-
-async def _kubelet(part: Part, handler: Handler, options: UpOptions, pki: Pki, started: Callable[[], None]) -> None:
+async def _kubelet(part: Part, handler: Handler, given: Given, started: Callable[[], None]) -> None:
     """Each node is known by its name; nobody has to prove anything within one process."""
     from apiserver.apimachinery.clock import SystemClock
     from apiserver.apimachinery.http import UserInfo
@@ -128,30 +118,15 @@ async def _kubelet(part: Part, handler: Handler, options: UpOptions, pki: Pki, s
     from apiserver.client.interface import Transport
     from apiserver.client.transport import LoopbackTransport
     from kubelet.node.identity import GROUP, NodeIdentity
-    from kubelet.process import Options, running
 
     async def transport_for(identity: NodeIdentity) -> Transport:
         return LoopbackTransport(handler, user=UserInfo(identity.user, (GROUP, "system:authenticated")))
 
-    asked = Options(
-        simulated_nodes=options.nodes,
-        server=server_options(str(pki.cert("ca"))),
-        cert_dir=options.data_dir / "kubelet",
-    )
-    async with running(transport_for, SystemClock(), Random(), asked) as kubelets:
-        registering = asyncio.ensure_future(kubelets.nodes.wait_registered())
-        ended = asyncio.ensure_future(kubelets.wait_ended())
-        await asyncio.wait({registering, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if registering.done():
-            started()
-        await ended
+    await kubelet.run_nodes(transport_for, SystemClock(), Random(), kubelet.options(given), started)
 
 
-WORKS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
-    "controllers": _controllers,
-    "scheduler": _scheduler,
-    "kubelet": _kubelet,
-}
+# Components that are several clients of the server.
+WORKS: dict[str, Work] = {"kubelet": _kubelet}
 
 
 @asynccontextmanager

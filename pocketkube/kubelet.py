@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pocketkube import client_component
 from pocketkube.client_component import ClientComponent, Given, Started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from apiserver.apimachinery.clock import Clock
+    from apiserver.apimachinery.rand import Random
     from apiserver.client.interface import Transport
     from apiserver.server.flags import Flag
+    from kubelet.process import Options, TransportFor
 
 BOOTSTRAP_USER = "system:bootstrap:pocketkube"
 BOOTSTRAP_GROUP = "system:bootstrappers:pocketkube:node"
 BOOTSTRAP_GROUPS = ("system:bootstrappers", BOOTSTRAP_GROUP)
-
-
-def kubelet(arguments: list[str]) -> int:
-    """Run nodes against the API server of a bootstrap kubeconfig until told to stop."""
-    about = "Run a node: simulated nodes, each with an identity of its own."
-    return client_component.main(ClientComponent("kubelet", about, _flags, work, _check), arguments)
 
 
 def _flags() -> Sequence[Flag]:
@@ -56,17 +52,25 @@ def _check(given: Given) -> None:
 
 async def work(given: Given, transport: Transport, started: Started) -> None:
     """Run the nodes until cancelled. `transport` is the bootstrapper's; each node gets one with its own certificate."""
-    import asyncio
-
     from apiserver.apimachinery.clock import SystemClock
     from apiserver.apimachinery.rand import Random
     from apiserver.client.config import load_kubeconfig
     from kubelet.certificates import Certificates
-    from kubelet.process import running
 
     config = load_kubeconfig(given["kubeconfig"])
     certificates = Certificates(config, transport, given.get("cert_dir") or "", SystemClock())
-    async with running(certificates.transport_for, SystemClock(), Random(), options(given)) as nodes:
+    await run_nodes(certificates.transport_for, SystemClock(), Random(), options(given), started)
+
+
+async def run_nodes(
+    transport_for: TransportFor, clock: Clock, rand: Random, options: Options, started: Started
+) -> None:
+    """Run the nodes until cancelled; `started` is called when the API server knows all of them."""
+    import asyncio
+
+    from kubelet.process import running
+
+    async with running(transport_for, clock, rand, options) as nodes:
         registering = asyncio.ensure_future(nodes.nodes.wait_registered())
         ended = asyncio.ensure_future(nodes.wait_ended())
         await asyncio.wait({registering, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -75,7 +79,7 @@ async def work(given: Given, transport: Transport, started: Started) -> None:
         await ended
 
 
-def options(given: Given) -> Any:
+def options(given: Given) -> Options:
     from pathlib import Path
 
     from kubelet.process import Options
@@ -97,3 +101,7 @@ def server_options(client_ca_file: str, address: str = "", port: int = 0) -> Any
         return None
     host = address or "127.0.0.1"
     return ServerOptions(host=host, port=port or 10250, or_any_port=not port, client_ca_file=client_ca_file)
+
+
+ABOUT = "Run a node: simulated nodes, each with an identity of its own."
+COMPONENT = ClientComponent("kubelet", ABOUT, _flags, work, _check)

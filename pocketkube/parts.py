@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pocketkube import controllers, etcd, kubeconfig, kubelet, scheduler
+from pocketkube.client_component import ClientComponent
 from pocketkube.pki import Leaf, Pki
 from pocketkube.places import Places
 
@@ -34,13 +35,21 @@ class UpOptions(NamedTuple):
 
 
 class Part(NamedTuple):
-    """`arguments` beside --kubeconfig and --v; `leaf` is who it is to the API server; `wanted` whether it is started."""
+    """`leaf` is who it is to the API server; `arguments` beside its kubeconfig and --v; `wanted` whether it is started;
+    `lease` where one of several leads, for `pocketkube status`."""
 
-    name: str
+    component: ClientComponent
     title: str
     leaf: Leaf
-    arguments: Callable[[UpOptions, Places, Pki], list[str]]
-    wanted: Callable[[UpOptions], bool]
+    arguments: Callable[[UpOptions, Places, Pki], list[str]] = lambda options, places, pki: []
+    wanted: Callable[[UpOptions], bool] = lambda options: options.controllers
+    kubeconfig_flag: str = "kubeconfig"
+    lease: str = ""
+
+    @property
+    def name(self) -> str:
+        """`pocketkube NAME` runs it alone."""
+        return self.component.name
 
 
 def _controllers(options: UpOptions, places: Places, pki: Pki) -> list[str]:
@@ -54,10 +63,6 @@ def _controllers(options: UpOptions, places: Places, pki: Pki) -> list[str]:
     ]
 
 
-def _scheduler(options: UpOptions, places: Places, pki: Pki) -> list[str]:
-    return []
-
-
 def _kubelet(options: UpOptions, places: Places, pki: Pki) -> list[str]:
     return [
         f"--simulated-nodes={options.nodes}",
@@ -68,19 +73,20 @@ def _kubelet(options: UpOptions, places: Places, pki: Pki) -> list[str]:
 
 PARTS: tuple[Part, ...] = (
     Part(
-        "controllers",
+        controllers.COMPONENT,
         "Controllers",
         Leaf("controllers", "ca", controllers.USER, controllers.GROUPS),
         _controllers,
-        lambda options: options.controllers,
+        lease="kube-controller-manager",
     ),
-    Part("scheduler", "Scheduler", Leaf("scheduler", "ca", scheduler.USER), _scheduler, lambda o: o.controllers),
+    Part(scheduler.COMPONENT, "Scheduler", Leaf("scheduler", "ca", scheduler.USER), lease="kube-scheduler"),
     Part(
-        "kubelet",
+        kubelet.COMPONENT,
         "Kubelet",
         Leaf("kubelet-bootstrap", "ca", kubelet.BOOTSTRAP_USER, kubelet.BOOTSTRAP_GROUPS),
         _kubelet,
         lambda options: options.controllers and options.nodes > 0,
+        kubeconfig_flag="bootstrap-kubeconfig",
     ),
 )
 
@@ -99,8 +105,7 @@ def part_arguments(part: Part, options: UpOptions, places: Places, pki: Pki, url
     path = places.root / f"{part.name}.kubeconfig"
     own = kubeconfig.entry(url, pki.cert("ca"), pki.cert(part.leaf.name), pki.key(part.leaf.name))
     kubeconfig.write_private(path, kubeconfig.text(own))
-    flag = "bootstrap-kubeconfig" if part.name == "kubelet" else "kubeconfig"
-    return [f"--{flag}={path}", *part.arguments(options, places, pki), f"--v={options.verbosity}"]
+    return [f"--{part.kubeconfig_flag}={path}", *part.arguments(options, places, pki), f"--v={options.verbosity}"]
 
 
 def apiserver_arguments(options: UpOptions, places: Places, pki: Pki, port: int, etcd_urls: str) -> list[str]:

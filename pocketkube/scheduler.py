@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 USER = "system:kube-scheduler"
 
 
-def scheduler(arguments: list[str]) -> int:
-    """Schedule the pods of the API server of a kubeconfig until told to stop."""
-    about = "Run the scheduler."
-    return client_component.main(ClientComponent("scheduler", about, _flags, work, _check), arguments)
-
-
 def _flags() -> Sequence[Flag]:
     from apiserver.server.flags import Flag, boolean, text
 
@@ -64,3 +58,6 @@ def options(given: Given, started: Started) -> Options:
         leader_elect=given.get("leader_elect", True),
         started=started,
     )
+
+
+COMPONENT = ClientComponent("scheduler", "Run the scheduler.", _flags, work, _check)

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from pocketkube import nodes
 from pocketkube.addons import Administrator
 from pocketkube.commands import is_alive
+from pocketkube.parts import PARTS
 from pocketkube.pki import Pki
 from pocketkube.places import PORT, Places
 from pocketkube.up import running_pid
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
-LEADERS = ("kube-controller-manager", "kube-scheduler")
 LAG_BUCKET = re.compile(r'^pocketkube_loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)$', re.MULTILINE)
 
 
@@ -82,8 +82,9 @@ def _cluster(administrator: Administrator) -> Iterator[str]:
 
 
 def _leaders(administrator: Administrator) -> Iterator[str]:
+    names = [part.lease for part in PARTS]
     leases = {lease["metadata"]["name"]: lease["spec"] for lease in _items(administrator, LEASES)}
-    found = [name for name in LEADERS if leases.get(name, {}).get("holderIdentity")]
+    found = [name for name in filter(None, names) if leases.get(name, {}).get("holderIdentity")]
     if found:
         yield "Leaders:"
     for name in found:
