@@ -130,6 +130,11 @@ class Renditions:
         tail = b"}," + orjson.dumps(rest)[1:] if rest else b"}}"
         return record._replace(start=start, head=head, tail=tail)
 
+    def _described(self, record: Record, version: str) -> Record:
+        """The record whose metadata stands for it: upstream takes a built-in kind's from its internal form, before what
+        a version puts into annotations (autoscaling/v1)."""
+        return record if self.resource.schemas is None else self.view(record, version)
+
     def object(self, record: Record, version: str) -> Object:
         """A fresh dict of the record in a served version."""
         obj: Object = orjson.loads(self.view(record, version).wire)
@@ -141,10 +146,10 @@ class Renditions:
         """One object in a form other than a table, without a line end."""
         if form.encoding != JSON:
             return (self._encode(record, form),)
-        view = self.view(record, form.version)
         if form.kind == OBJECT:
-            return view[5:9]
+            return self.view(record, form.version)[5:9]
         if form.kind == PARTIAL:
+            view = self._described(record, form.version)
             return (self._partial_starts[form.meta_version], view.head, view.managed, b"}}")
         raise self.unacceptable(form)
 
@@ -206,8 +211,9 @@ class Renditions:
     def _add_items(self, pieces: list[bytes], records: Sequence[Record], form: Form, between: bytes) -> None:
         common = self._starts.get(form.version)
         whole = form.kind == OBJECT
+        view_of = self.view if whole else self._described
         for record in records:
-            view = record if record.start == common else self.view(record, form.version)
+            view = record if record.start == common else view_of(record, form.version)
             pieces += (between, view.head, view.managed, view.tail if whole else b"}}")
 
     def converts(self, version: str) -> bool:

@@ -104,7 +104,7 @@ def _update_strategy_errors(strategy: Object, path: str) -> Iterator[FieldError]
 
 def _rolling_errors(rolling: Object, path: str) -> Iterator[FieldError]:
     """Exactly one of surge and unavailability."""
-    unavailable, surge = rolling.get("maxUnavailable") or 0, rolling.get("maxSurge") or 0
+    unavailable, surge = rolling["maxUnavailable"], rolling["maxSurge"]
     for errors in (int_or_percent_errors, over_100_percent_errors):
         yield from errors(unavailable, f"{path}.maxUnavailable")
         yield from errors(surge, f"{path}.maxSurge")
@@ -144,6 +144,14 @@ def _default_update(strategy: Object) -> None:
             rolling[field] = value
 
 
+class DaemonSetStatusStrategy(ReplicasStatusStrategy):
+    """`/status`: the count of templates is part of the spec, although an annotation shows it."""
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        super().prepare_for_update(ctx, obj, old)
+        _set_template_generation(obj, template_generation(old))
+
+
 def _node_selector_cell(obj: Object, now: float) -> str:
     return labels_text(get(obj, "spec", "template", "spec", "nodeSelector"))
 
@@ -162,7 +170,7 @@ RESOURCE = Resource(
         "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}, "updateStrategy": {}},
         "status": dict.fromkeys(DaemonSetStrategy.zero_counts, 0),
     },
-    subresources=(Subresource(name="status", strategy=ReplicasStatusStrategy(STRATEGY, COUNTS)),),
+    subresources=(Subresource(name="status", strategy=DaemonSetStatusStrategy(STRATEGY, COUNTS)),),
     columns=(
         NAME,
         Column(

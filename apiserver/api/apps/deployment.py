@@ -122,7 +122,7 @@ def _strategy_errors(strategy: Object, path: str) -> Iterator[FieldError]:
 
 
 def _rolling_errors(rolling: Object, path: str) -> Iterator[FieldError]:
-    unavailable, surge = rolling.get("maxUnavailable") or 0, rolling.get("maxSurge") or 0
+    unavailable, surge = (0 if (n := rolling.get(key)) is None else n for key in ("maxUnavailable", "maxSurge"))
     yield from int_or_percent_errors(unavailable, f"{path}.maxUnavailable")
     yield from int_or_percent_errors(surge, f"{path}.maxSurge")
     if amount(unavailable) == 0 and amount(surge) == 0:

@@ -54,28 +54,39 @@ class AutoscalerStrategy(KindStrategy):
         obj["status"] = {"desiredReplicas": 0, "currentMetrics": None}
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return self._spec_errors(obj, None)
+        yield from self._spec_errors(obj, None)
+        yield from _declared_errors(obj, None)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
         yield from metadata_update_errors(obj, old)
         yield from self._spec_errors(obj, old)
+        yield from _declared_errors(obj, old)
 
     @staticmethod
     def _spec_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:
-        lowest = 0 if old is not None and get(old, "spec", "minReplicas") == 0 else 1
         spec = obj.get("spec") or {}
         low, high = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-        if low is not None and low < lowest:
-            yield invalid("spec.minReplicas", low, f"must be greater than or equal to {lowest}")
-        if high == 0:
-            yield required("spec.maxReplicas", "must be set and greater than 0")
-        elif high < 0:
-            yield invalid("spec.maxReplicas", high, "must be greater than or equal to 1")
         if low is not None and high < low:
             yield invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`")
         yield from _scale_target_errors(obj, old)
         yield from metrics_errors(spec.get("metrics") or [], "spec.metrics", low)
         yield from behavior_errors(spec.get("behavior"), "spec.behavior")
+
+
+def _declared_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:
+    """Bounds that upstream declares at the type: told last, and not of what an update leaves alone.
+
+    Zero is a number of replicas to scale down to (gate HPAScaleToZero, on).
+    """
+    low, high = get(obj, "spec", "minReplicas"), get(obj, "spec", "maxReplicas", default=0)
+    if low is not None and low < 0 and (old is None or low != get(old, "spec", "minReplicas")):
+        yield invalid("spec.minReplicas", low, "must be greater than or equal to 0")
+    if high > 0 or (old is not None and high == get(old, "spec", "maxReplicas", default=0)):
+        return
+    if high == 0:
+        yield required("spec.maxReplicas")
+    else:
+        yield invalid("spec.maxReplicas", high, "must be greater than or equal to 1")
 
 
 def _scale_target_errors(obj: Object, old: Object | None) -> Iterator[FieldError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from apiserver.api.validation.resources import non_negative_quantity
+from apiserver.api.validation.resources import container_resource_name_errors, non_negative_quantity
 from apiserver.apimachinery import formats, quantity
 from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, not_supported, required
 from apiserver.apimachinery.gvk import GroupVersion
@@ -121,14 +121,17 @@ def _external_errors(source: Object, path: str) -> Iterator[FieldError]:
 def _pods_errors(source: Object, path: str) -> Iterator[FieldError]:
     yield from _identifier_errors(source, path)
     yield from _target_errors(source, path)
-    average = get(source, "target", "averageValue")
-    if average is None or not quantity.parse(str(average)) > quantity.of(0):
+    if get(source, "target", "averageValue") is None:
         yield required(f"{path}.target.averageValue", "must specify a positive target averageValue")
 
 
 def _resource_errors(source: Object, path: str) -> Iterator[FieldError]:
     if not source.get("name"):
         yield required(f"{path}.name", "must specify a resource name")
+    yield from _resource_target_errors(source, path)
+
+
+def _resource_target_errors(source: Object, path: str) -> Iterator[FieldError]:
     yield from _target_errors(source, path)
     target = source.get("target") or {}
     utilization, average = target.get("averageUtilization"), target.get("averageValue")
@@ -141,9 +144,16 @@ def _resource_errors(source: Object, path: str) -> Iterator[FieldError]:
 
 
 def _container_resource_errors(source: Object, path: str) -> Iterator[FieldError]:
-    if not source.get("container"):
+    name, container = source.get("name") or "", source.get("container") or ""
+    if not name:
+        yield required(f"{path}.name", "must specify a resource name")
+    else:
+        yield from container_resource_name_errors(name, f"{path}.name")
+    if not container:
         yield required(f"{path}.container", "must specify a container")
-    yield from _resource_errors(source, path)
+    for message in formats.dns1123_label(container) if container else ():
+        yield invalid(f"{path}.container", container, message)
+    yield from _resource_target_errors(source, path)
 
 
 _SOURCE_ERRORS: dict[str, Callable[[Object, str], Iterator[FieldError]]] = {

@@ -159,7 +159,7 @@ def _pods_errors(change: Changing) -> Iterator[FieldError]:
     if (change.ends or change.sets("terminating")) and change.finished and (status.get("terminating") or 0) > 0:
         yield invalid("status.terminating", status["terminating"], "terminating>0 is invalid for finished job")
     ready = status.get("ready")
-    if (change.sets("ready") or change.changes("active")) and (ready or 0) > (status.get("active") or 0):
+    if (change.sets("ready") or change.changes("active")) and ready is not None and ready > (status.get("active") or 0):
         yield invalid("status.ready", ready, "cannot set more ready pods than active")
 
 

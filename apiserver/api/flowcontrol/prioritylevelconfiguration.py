@@ -78,28 +78,28 @@ def _spec_errors(spec: Object, name: str) -> Iterator[FieldError]:
 
 
 def _union_errors(spec: Object) -> Iterator[FieldError]:
-    """What has to go with what: upstream's declared checks tell it last, level by level."""
+    """What has to go with what: upstream's declared checks tell it last, level by level, members before the type."""
     kind, limited = spec.get("type") or "", spec.get("limited")
-    if not kind:
-        yield required("spec.type")
+    if kind != "Exempt" and spec.get("exempt") is not None:
+        yield field_forbidden("spec.exempt", "")
     if kind == "Limited" and limited is None:
         yield required("spec.limited")
     if kind != "Limited" and limited is not None:
         yield field_forbidden("spec.limited", "")
+    if not kind:
+        yield required("spec.type")
     if limited is not None:
         yield from _response_errors(limited.get("limitResponse") or {}, "spec.limited.limitResponse")
-    if kind != "Exempt" and spec.get("exempt") is not None:
-        yield field_forbidden("spec.exempt", "")
 
 
 def _response_errors(response: Object, path: str) -> Iterator[FieldError]:
     kind, queuing = response.get("type") or "", response.get("queuing")
-    if not kind:
-        yield required(f"{path}.type")
     if kind == "Queue" and queuing is None:
         yield required(f"{path}.queuing")
     if kind != "Queue" and queuing is not None:
         yield field_forbidden(f"{path}.queuing", "")
+    if not kind:
+        yield required(f"{path}.type")
 
 
 def _shares_errors(level: Object, path: str) -> Iterator[FieldError]:

@@ -10,7 +10,7 @@ from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.addresses import ip_errors
 from apiserver.apimachinery.errors import FieldError, invalid, required
-from apiserver.apimachinery.object_meta import immutable
+from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -32,25 +32,39 @@ class IPAddressStrategy(KindStrategy):
         return [_VALUE.sub("", error.text) for error in ip_errors(name, "")]
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        parent = get(obj, "spec", "parentRef")
-        if parent is None:
-            yield required("spec.parentRef")
-            return
-        if group := parent.get("group"):
-            for message in formats.dns1123_subdomain(group):
-                yield invalid("spec.parentRef.group", group, message)
-        for key in ("resource", "name", "namespace"):
-            value = parent.get(key) or ""
-            if not value and key != "namespace":
-                yield required(f"spec.parentRef.{key}")
-            elif value:
-                for message in formats.path_segment_name(value, False):
-                    yield invalid(f"spec.parentRef.{key}", value, message)
+        yield from _written_errors(obj)
+        yield from _missing_errors(obj)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
-        yield from self.validate_whole(ctx, obj)
+        yield from self.metadata_errors(obj)
+        yield from _written_errors(obj)
         yield from metadata_update_errors(obj, old)
-        yield from immutable(get(obj, "spec", "parentRef"), get(old, "spec", "parentRef"), "spec.parentRef")
+        if get(obj, "spec", "parentRef") is None:
+            yield required("spec.parentRef")
+        elif get(obj, "spec", "parentRef") != get(old, "spec", "parentRef"):
+            yield invalid("spec.parentRef", None, IMMUTABLE)
+
+
+def _written_errors(obj: Object) -> Iterator[FieldError]:
+    """What upstream checks by hand of the reference's fields that are there."""
+    parent = get(obj, "spec", "parentRef", default={})
+    for message in formats.dns1123_subdomain(parent["group"]) if parent.get("group") else ():
+        yield invalid("spec.parentRef.group", parent["group"], message)
+    for key in ("resource", "name", "namespace"):
+        value = parent.get(key) or ""
+        for message in formats.path_segment_name(value, False) if value else ():
+            yield invalid(f"spec.parentRef.{key}", value, message)
+
+
+def _missing_errors(obj: Object) -> Iterator[FieldError]:
+    """What is missing is told last, by declaration."""
+    parent = get(obj, "spec", "parentRef")
+    if parent is None:
+        yield required("spec.parentRef")
+        return
+    for key in ("resource", "name"):
+        if not parent.get(key):
+            yield required(f"spec.parentRef.{key}")
 
 
 def _parent_cell(obj: Object, now: float) -> str:

@@ -31,7 +31,7 @@ class ServiceCIDRStrategy(KindStrategy):
         if not cidrs:
             yield required("spec.cidrs", "at least one CIDR required")
         elif len(cidrs) > 2:
-            yield invalid("spec.cidrs", obj.get("spec"), "may only hold up to 2 values")
+            yield invalid("spec.cidrs", {"CIDRs": cidrs}, "may only hold up to 2 values")
         else:
             for i, cidr in enumerate(cidrs):
                 yield from cidr_errors(cidr, f"spec.cidrs[{i}]")
@@ -49,7 +49,7 @@ class ServiceCIDRStrategy(KindStrategy):
             if len(now) != len(before):
                 yield from self.validate(ctx, obj)
         else:
-            yield invalid("spec.cidrs", now, IMMUTABLE)
+            yield invalid("spec.cidrs", now or None, IMMUTABLE)
 
 
 def _same_family(left: str, right: str) -> bool:

@@ -99,6 +99,18 @@ def test_partial_metadata_is_cut_from_the_record() -> None:
     assert obj["metadata"]["managedFields"] == MANAGED
 
 
+def test_metadata_of_a_built_in_kind_is_what_no_version_has_added_to() -> None:
+    def annotated(obj: Object, api_version: str) -> Object:
+        return {**obj, "apiVersion": api_version, "metadata": {**obj["metadata"], "annotations": {"of": api_version}}}
+
+    for schemas, expected in ((None, None), ({}, {"of": "test.example/v2"})):
+        resource = widgets(versions=TWO.versions, convert=annotated, schemas=schemas)
+        renditions, record = Renditions(resource), stored(resource)
+        one = loaded(renditions.pieces(record, Form("v2", kind=PARTIAL)))
+        (listed,) = loaded(renditions.list_pieces([record], ListMeta(1), Form("v2", kind=PARTIAL_LIST)))["items"]
+        assert [item["metadata"].get("annotations") for item in (one, listed)] == [expected] * 2
+
+
 def test_items_of_built_in_lists_carry_no_kind_and_those_of_custom_ones_do() -> None:
     meta = ListMeta(9, "token", 4)
     for resource, keys in (

@@ -185,3 +185,28 @@ def test_data_of_a_revision_are_an_object_and_for_good() -> None:
     ]
     assert errors(REVISION, made(REVISION, {"data": [1]})) == ["data: Required value: data must be a valid JSON object"]
     assert errors(REVISION, made(REVISION, {})) == ["data: Required value: data is mandatory"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "strategy"), [(DEPLOYMENT, "strategy"), (DAEMON_SET, "updateStrategy")], ids=lambda r: str(r)
+)
+def test_an_empty_text_is_no_number_of_pods(resource: Resource, strategy: str) -> None:
+    rolling = {strategy: {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": ""}}}
+    found = errors(resource, workload(resource, **rolling))
+    assert found[0].startswith(f'spec.{strategy}.rollingUpdate.maxSurge: Invalid value: "": a valid percent string')
+
+
+def test_a_daemon_sets_status_does_not_touch_its_count_of_templates() -> None:
+    old = created(DAEMON_SET, workload(DAEMON_SET))
+    sent = workload(DAEMON_SET)
+    status = DAEMON_SET.subresource("status")
+    assert status is not None and status.strategy is not None
+    status.strategy.prepare_for_update(CTX, sent, old)
+    assert sent["metadata"]["annotations"] == {daemonset.TEMPLATE_GENERATION: "1"}
+
+
+def test_a_claim_template_is_shown_with_its_fields_in_order() -> None:
+    selector = {"matchExpressions": [{"values": ["v"], "operator": "In", "key": "k"}]}
+    claim = {"metadata": {"name": "v"}, "spec": {"selector": selector}}
+    found = errors(STATEFUL_SET, workload(STATEFUL_SET, volumeClaimTemplates=[claim]), workload(STATEFUL_SET))[0]
+    assert '"Selector":{"matchExpressions":[{"key":"k","operator":"In","values":["v"]}]}' in found

@@ -48,3 +48,39 @@ def test_an_autoscaler_of_which_parts_are_null_converts_without_a_fault() -> Non
     assert (v2["apiVersion"], v2["spec"]["metrics"][0]["resource"]["name"]) == ("autoscaling/v2", "cpu")
     v1 = convert({"apiVersion": "autoscaling/v2", **parts}, "autoscaling/v1")
     assert v1["apiVersion"] == "autoscaling/v1"
+
+
+def metric(name: str, container: str) -> Object:
+    source = {"name": name, "container": container, "target": {"type": "Utilization", "averageUtilization": 5}}
+    return {"type": "ContainerResource", "containerResource": source}
+
+
+def test_bounds_that_upstream_declares_are_told_last() -> None:
+    obj = scaling("Deployment", "v1", minReplicas=-1, maxReplicas=-2)
+    assert errors(RESOURCE, obj) == [
+        "spec.maxReplicas: Invalid value: -2: must be greater than or equal to `minReplicas`",
+        NO_GROUP,
+        "spec.minReplicas: Invalid value: -1: must be greater than or equal to 0",
+        "spec.maxReplicas: Invalid value: -2: must be greater than or equal to 1",
+    ]
+    assert errors(RESOURCE, scaling("Deployment", "apps/v1", minReplicas=None, maxReplicas=0)) == [
+        "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+        "spec.maxReplicas: Required value",
+    ]
+
+
+def test_scaling_to_zero_needs_a_metric_that_does_not_come_from_the_pods() -> None:
+    assert errors(RESOURCE, scaling("Deployment", "apps/v1", minReplicas=0)) == [
+        "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"
+    ]
+
+
+def test_a_containers_metric_names_a_resource_of_containers_and_a_container() -> None:
+    assert errors(RESOURCE, scaling("Deployment", "apps/v1", metrics=[metric("cpu", "app")])) == []
+    found = errors(RESOURCE, scaling("Deployment", "apps/v1", metrics=[metric("pods", "a_b")]))
+    assert found[0] == (
+        'spec.metrics[0].containerResource.name: Invalid value: "pods": must be a standard resource for containers'
+    )
+    assert found[1].startswith(
+        'spec.metrics[0].containerResource.container: Invalid value: "a_b": a lowercase RFC 1123'
+    )

@@ -168,3 +168,9 @@ def test_indexes_that_cannot_be_read(text: str, why: str) -> None:
 def test_overlap_is_the_first_common_index() -> None:
     assert overlap("0-2,5", "3,4-6", 10) == 5
     assert overlap("0-2", "x,3", 10) is None
+
+
+def test_a_status_without_ready_pods_says_nothing_of_them() -> None:
+    assert status_errors(new(), {}, {"active": -1}) == [
+        "status.active: Invalid value: -1: must be greater than or equal to 0"
+    ]

@@ -63,3 +63,34 @@ def test_a_class_of_ingresses_keeps_its_controller() -> None:
             assert (code, answer["details"]["causes"][0]["field"]) == (422, "spec.controller")
 
     run_virtual(scenario())
+
+
+def test_what_an_address_belongs_to_is_for_good_and_what_is_missing_is_told_last() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            path = f"{GROUP}/ipaddresses"
+            address = kind("IPAddress", parentRef={"namespace": "a/b"})
+            address["metadata"]["name"] = "192.0.2.1"
+            _, answer = await api.ask("POST", path, address)
+            found = [cause["field"].rsplit(".", 1)[1] for cause in answer["details"]["causes"]]
+            assert found == ["namespace", "resource", "name"]
+            address["spec"] = {"parentRef": {"resource": "services", "namespace": "a", "name": "b"}}
+            code, _ = await api.ask("POST", path, address)
+            assert code == 201
+            address["spec"]["parentRef"]["name"] = ""
+            _, answer = await api.ask("PUT", f"{path}/192.0.2.1", address)
+            assert [c["message"] for c in answer["details"]["causes"]] == ["Invalid value: null: field is immutable"]
+
+    run_virtual(scenario())
+
+
+def test_blocks_of_addresses_are_two_at_most() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            blocks = ["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"]
+            _, answer = await api.ask("POST", f"{GROUP}/servicecidrs", kind("ServiceCIDR", cidrs=blocks))
+            shown = '{"CIDRs":["10.1.0.0/24","10.2.0.0/24","10.3.0.0/24"]}'
+            expected = f"Invalid value: {shown}: may only hold up to 2 values"
+            assert [c["message"] for c in answer["details"]["causes"]] == [expected]
+
+    run_virtual(scenario())
