@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core import service_facts as facts
-from apiserver.api.core.service_validation import change_errors, service_errors
+from apiserver.api.core.service_updates import drop_what_the_type_ends
+from apiserver.api.core.service_validation import balancer_status_errors, change_errors, service_errors
+from apiserver.api.core.service_warnings import service_warnings, status_warnings
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.addresses import legacy_ip_errors
-from apiserver.apimachinery.errors import FieldError, field_forbidden
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
@@ -40,9 +41,7 @@ class ServiceStrategy(KindStrategy):
             spec["sessionAffinity"] = "None"
         if spec["sessionAffinity"] == "None":
             spec.pop("sessionAffinityConfig", None)
-        elif spec["sessionAffinity"] == "ClientIP" and not get(
-            spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds"
-        ):
+        elif spec["sessionAffinity"] == "ClientIP" and _has_no_timeout(spec):
             spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}
         if not spec.get("type"):
             spec["type"] = "ClusterIP"
@@ -53,7 +52,7 @@ class ServiceStrategy(KindStrategy):
                 port["targetPort"] = port.get("port") or 0
         if facts.externally_accessible(obj) and not spec.get("externalTrafficPolicy"):
             spec["externalTrafficPolicy"] = "Cluster"
-        if spec.get("internalTrafficPolicy") is None and facts.needs_cluster_ip(obj):
+        if spec.get("internalTrafficPolicy") is None and spec["type"] in facts.WITH_CLUSTER_IP:
             spec["internalTrafficPolicy"] = "Cluster"
         if spec["type"] == "LoadBalancer":
             _default_balancer(obj, spec)
@@ -64,7 +63,7 @@ class ServiceStrategy(KindStrategy):
 
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
         obj["status"] = old.get("status") or {"loadBalancer": {}}
-        _drop_what_the_type_ends(obj, old)
+        drop_what_the_type_ends(obj, old)
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         return service_errors(obj, None)
@@ -75,11 +74,10 @@ class ServiceStrategy(KindStrategy):
         yield from service_errors(obj, old)
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterator[str]:
-        if get(obj, "spec", "trafficDistribution") == "PreferClose":
-            yield 'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"'
+        return service_warnings(obj)
 
     def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[str]:
-        return self.warnings_on_create(ctx, obj)
+        return service_warnings(obj)
 
 
 class ServiceStatusStrategy(KindStatusStrategy):
@@ -87,14 +85,15 @@ class ServiceStatusStrategy(KindStatusStrategy):
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)
-        ingress = get(obj, "status", "loadBalancer", "ingress") or ()
-        if ingress and facts.kind_of(obj) != "LoadBalancer":
-            path = "status.loadBalancer.ingress"
-            yield field_forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")
-            return
-        for i, point in enumerate(ingress):
-            if point.get("ip"):
-                yield from legacy_ip_errors(point["ip"], f"status.loadBalancer.ingress[{i}].ip")
+        yield from balancer_status_errors(obj, old)
+
+    def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[str]:
+        return status_warnings(obj)
+
+
+def _has_no_timeout(spec: Object) -> bool:
+    """Zero is one, and refused."""
+    return get(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds") is None
 
 
 def _default_balancer(obj: Object, spec: Object) -> None:
@@ -103,70 +102,6 @@ def _default_balancer(obj: Object, spec: Object) -> None:
     for point in get(obj, "status", "loadBalancer", "ingress") or ():
         if point.get("ip") and point.get("ipMode") is None:
             point["ipMode"] = "VIP"
-
-
-def sync_cluster_ips(spec: Object) -> None:
-    """clusterIP alone means clusterIPs of one (upstream normalizeClusterIPs, for a new object)."""
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-
-
-def carry_over(obj: Object, old: Object) -> None:
-    """Take over what was allocated where the update leaves it out (upstream patchAllocatedValues, normalizeClusterIPs)."""
-    spec, before = obj["spec"], old.get("spec") or {}
-    _follow_cluster_ip(spec, before)
-    if facts.needs_cluster_ip(obj) and facts.needs_cluster_ip(old):
-        if not spec.get("clusterIP") and before.get("clusterIP"):
-            spec["clusterIP"] = before["clusterIP"]
-        if not spec.get("clusterIPs") and before.get("clusterIPs"):
-            spec["clusterIPs"] = list(before["clusterIPs"])
-        for field in ("ipFamilies", "ipFamilyPolicy"):
-            if not spec.get(field) and before.get(field):
-                spec[field] = before[field]
-    if facts.needs_node_port(obj) and facts.needs_node_port(old):
-        used = set(facts.node_ports(obj)) & set(facts.node_ports(old))
-        by_name = {port.get("name") or "": port.get("nodePort") or 0 for port in before.get("ports") or ()}
-        for port in spec.get("ports") or ():
-            known = by_name.get(port.get("name") or "", 0)
-            if not port.get("nodePort") and known and known not in used:
-                port["nodePort"] = known
-    if facts.needs_health_check(obj) and facts.needs_health_check(old) and not spec.get("healthCheckNodePort"):
-        spec["healthCheckNodePort"] = before.get("healthCheckNodePort") or 0
-
-
-def _follow_cluster_ip(spec: Object, before: Object) -> None:
-    """A client that knows only clusterIP changes or clears clusterIPs with it."""
-    ip, was = spec.get("clusterIP") or "", before.get("clusterIP") or ""
-    same = (spec.get("clusterIPs") or []) == (before.get("clusterIPs") or [])
-    if ip != was and same:
-        if ip:
-            spec["clusterIPs"] = [ip]
-        else:
-            spec.pop("clusterIPs", None)
-
-
-def _drop_what_the_type_ends(obj: Object, old: Object) -> None:
-    """Wipe what the new type does not have, where the client did not touch it (upstream dropTypeDependentFields)."""
-    spec, before = obj["spec"], old.get("spec") or {}
-
-    def drop(*fields: str) -> None:
-        for field in fields:
-            if spec.get(field) == before.get(field):
-                spec.pop(field, None)
-
-    if facts.needs_cluster_ip(old) and not facts.needs_cluster_ip(obj):
-        drop("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
-    if facts.needs_node_port(old) and not facts.needs_node_port(obj) and facts.node_ports(obj) == facts.node_ports(old):
-        for port in spec.get("ports") or ():
-            port.pop("nodePort", None)
-    if facts.needs_health_check(old) and not facts.needs_health_check(obj):
-        drop("healthCheckNodePort")
-    if facts.kind_of(old) == "LoadBalancer" != facts.kind_of(obj):
-        drop("allocateLoadBalancerNodePorts", "loadBalancerClass")
-    if facts.externally_accessible(old) and not facts.externally_accessible(obj):
-        drop("externalTrafficPolicy")
-    if facts.kind_of(obj) != "LoadBalancer":
-        obj["status"] = {**obj["status"], "loadBalancer": {}}
 
 
 def _hooks(dependencies: Dependencies, store: Store) -> Hooks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from apiserver.apimachinery.objects import Object, get
 
 HEADLESS = "None"
+WITH_CLUSTER_IP = ("ClusterIP", "NodePort", "LoadBalancer")
 
 
 def kind_of(service: Object) -> str:
@@ -12,12 +13,16 @@ def kind_of(service: Object) -> str:
 
 
 def needs_cluster_ip(service: Object) -> bool:
-    return kind_of(service) in ("ClusterIP", "NodePort", "LoadBalancer")
+    """Of every type but ExternalName: an unknown one is left to validation."""
+    return kind_of(service) != "ExternalName"
 
 
 def is_headless(service: Object) -> bool:
-    ips = get(service, "spec", "clusterIPs") or []
-    return ips == [HEADLESS] or bool(get(service, "spec", "clusterIP") == HEADLESS)
+    return bool(get(service, "spec", "clusterIPs") == [HEADLESS])
+
+
+def exposed_on_nodes(service: Object) -> bool:
+    return kind_of(service) in ("NodePort", "LoadBalancer")
 
 
 def needs_node_port(service: Object) -> bool:

@@ -27,7 +27,8 @@ def choose_families(obj: Object, old: Object | None, offered: Sequence[str]) -> 
     if not facts.needs_cluster_ip(obj) or _keeps_preferring(obj, old):
         return []
     spec = obj["spec"]
-    spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or _default_policy(obj, old)
+    if spec.get("ipFamilyPolicy") is None:
+        spec["ipFamilyPolicy"] = _default_policy(obj, old)
     if found := list(cluster_ip_errors(obj, old)):
         return found
     errors = list(_released(spec, old["spec"])) if old is not None else []

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from apiserver.api.core import service_facts as facts
+from apiserver.api.core.service_warnings import HINTS, MODE
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.addresses import endpoint_ip_errors, is_ipv4, legacy_cidr_errors, legacy_ip_errors
+from apiserver.apimachinery.addresses import (
+    endpoint_ip_errors,
+    is_ipv4,
+    legacy_cidr_errors,
+    legacy_ip_errors,
+    parse_sloppy,
+)
 from apiserver.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, not_supported, required
 from apiserver.apimachinery.object_meta import labels_errors
-from apiserver.apimachinery.objects import Object, get
+from apiserver.apimachinery.objects import Object, annotations_of, get
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 FAMILIES = ("IPv4", "IPv6")
 FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 POLICIES = ("Cluster", "Local")
+IP_MODES = ("Proxy", "VIP")
 DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
-KUBELET_PORT = 10250
 MAX_AFFINITY = 86400  # seconds
 SET_ONCE = "may not change once set"
 ONE_PER_FAMILY = "may specify no more than one IP for each IP family"
@@ -29,6 +36,7 @@ def service_errors(service: Object, old: Object | None) -> Iterator[FieldError]:
     """Everything but metadata and what an update may not change, in upstream's order."""
     spec = service.get("spec") or {}
     kind = spec.get("type") or ""
+    yield from _topology_errors(annotations_of(service))
     yield from _type_errors(service, spec, kind)
     ports = spec.get("ports") or []
     names: list[str] = []
@@ -37,28 +45,31 @@ def service_errors(service: Object, old: Object | None) -> Iterator[FieldError]:
     yield from labels_errors(spec.get("selector"), "spec.selector")
     yield from _affinity_errors(spec)
     yield from cluster_ip_errors(service, old)
+    accepted = (get(old, "spec", "externalIPs") or ()) if old is not None else ()
     for i, ip in enumerate(spec.get("externalIPs") or ()):
-        found = list(legacy_ip_errors(ip, f"spec.externalIPs[{i}]"))
+        found = list(legacy_ip_errors(ip, f"spec.externalIPs[{i}]", accepted))
         yield from found or endpoint_ip_errors(ip, f"spec.externalIPs[{i}]")
     if not kind:
         yield required("spec.type")
     elif kind not in TYPES:
         yield not_supported("spec.type", kind, TYPES)
     yield from _node_port_errors(ports, kind)
-    yield from _balancer_errors(service, spec, kind)
+    yield from _source_range_errors(service, old, kind)
+    yield from _balancer_errors(spec, kind)
     yield from _external_policy_errors(service, spec)
     yield from _internal_policy_errors(spec, kind)
+
+
+def _topology_errors(annotations: dict[str, str]) -> Iterator[FieldError]:
+    mode, hints = annotations.get(MODE), annotations.get(HINTS)
+    if mode is not None and hints is not None and mode != hints:
+        yield invalid(f"metadata.annotations[{MODE}]", mode, f"must match annotations[{HINTS}] when both are specified")
 
 
 def _type_errors(service: Object, spec: Object, kind: str) -> Iterator[FieldError]:
     headless = facts.is_headless(service)
     if not spec.get("ports") and not headless and kind != "ExternalName":
         yield required("spec.ports")
-    if kind == "LoadBalancer":
-        for i, port in enumerate(spec.get("ports") or ()):
-            if port.get("port") == KUBELET_PORT:
-                detail = f"may not expose port {KUBELET_PORT} externally since it is used by kubelet"
-                yield invalid(f"spec.ports[{i}]", KUBELET_PORT, detail)
     if kind in ("LoadBalancer", "NodePort") and headless:
         yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
     if kind == "ExternalName":
@@ -105,14 +116,24 @@ def _affinity_errors(spec: Object) -> Iterator[FieldError]:
         yield not_supported("spec.sessionAffinity", affinity, ("ClientIP", "None"))
     path = "spec.sessionAffinityConfig"
     if affinity == "ClientIP":
-        seconds = get(config, "clientIP", "timeoutSeconds")
-        if seconds is None:
-            yield required(path, "when session affinity type is ClientIP")
-        elif not 0 < seconds <= MAX_AFFINITY:
-            detail = f"must be greater than 0 and less than {MAX_AFFINITY}"
-            yield invalid(f"{path}.clientIP.timeoutSeconds", seconds, detail)
+        yield from _timeout_errors(config, path)
     elif affinity == "None" and config is not None:
         yield field_forbidden(path, "must not be set when session affinity is None")
+
+
+def _timeout_errors(config: Object | None, path: str) -> Iterator[FieldError]:
+    """Upstream validateClientIPAffinityConfig: the first that is missing on the way to the timeout is told."""
+    value: Any = config
+    for here, field in ((path, "clientIP"), (f"{path}.clientIP", "timeoutSeconds")):
+        if value is None:
+            yield required(here, "when session affinity type is ClientIP")
+            return
+        value = value.get(field)
+    here = f"{path}.clientIP.timeoutSeconds"
+    if value is None:
+        yield required(here, "when session affinity type is ClientIP")
+    elif not 0 < value <= MAX_AFFINITY:
+        yield invalid(here, value, f"must be greater than 0 and less than {MAX_AFFINITY}")
 
 
 def cluster_ip_errors(service: Object, old: Object | None) -> Iterator[FieldError]:
@@ -164,7 +185,7 @@ def _stack_errors(service: Object, ips: list[str], families: list[str]) -> Itera
     if facts.is_headless(service):
         return
     for i, (ip, family) in enumerate(zip(ips, families, strict=False)):
-        if (family == "IPv4") != is_ipv4(ip):
+        if family in FAMILIES and (family == "IPv4") != is_ipv4(ip):
             yield invalid(f"spec.clusterIPs[{i}]", ip, f"expected an {family} value as indicated by `ipFamilies[{i}]`")
 
 
@@ -193,18 +214,35 @@ def _bare_port(protocol: str, number: int) -> dict[str, Any]:
     return {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0, "NodePort": 0}
 
 
-def _balancer_errors(service: Object, spec: Object, kind: str) -> Iterator[FieldError]:
-    ranges = spec.get("loadBalancerSourceRanges") or []
-    if ranges and kind != "LoadBalancer":
-        yield field_forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'")
+def _source_range_errors(service: Object, old: Object | None, kind: str) -> Iterator[FieldError]:
+    """From the field, or from the annotation that came before it. Spaces around a range are allowed."""
+    ranges = get(service, "spec", "loadBalancerSourceRanges") or []
+    annotation = annotations_of(service).get(SOURCE_RANGES)
+    path = "spec.LoadBalancerSourceRanges" if ranges else f"metadata.annotations[{SOURCE_RANGES}]"
+    if not ranges and annotation is None:
+        return
+    if kind != "LoadBalancer":
+        yield field_forbidden(path, "may only be used when `type` is 'LoadBalancer'")
+    accepted = [cidr.strip() for cidr in (get(old, "spec", "loadBalancerSourceRanges") or () if old else ())]
     for i, value in enumerate(ranges):
-        yield from legacy_cidr_errors(value.strip(), f"spec.LoadBalancerSourceRanges[{i}]")
+        yield from legacy_cidr_errors(value.strip(), f"{path}[{i}]", accepted)
+    if ranges or annotation is None or not annotation.strip():
+        return
+    if old is None or annotations_of(old).get(SOURCE_RANGES, "") != annotation:
+        for value in annotation.strip().split(","):
+            yield from legacy_cidr_errors(value.strip(), path)
+
+
+def _balancer_errors(spec: Object, kind: str) -> Iterator[FieldError]:
     allocate = spec.get("allocateLoadBalancerNodePorts")
     if kind == "LoadBalancer" and allocate is None:
-        yield required("spec.allocateLoadBalancerNodePorts")
+        yield required("allocateLoadBalancerNodePorts")
     if kind != "LoadBalancer" and allocate is not None:
         yield field_forbidden("spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'")
-    name = spec.get("loadBalancerClass")
+    yield from _class_errors(spec.get("loadBalancerClass"), kind)
+
+
+def _class_errors(name: str | None, kind: str) -> Iterator[FieldError]:
     if name is not None and kind != "LoadBalancer":
         yield field_forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'")
     elif name is not None:
@@ -243,6 +281,31 @@ def _internal_policy_errors(spec: Object, kind: str) -> Iterator[FieldError]:
         yield not_supported("spec.trafficDistribution", distribution, DISTRIBUTIONS)
 
 
+def balancer_status_errors(service: Object, old: Object) -> Iterator[FieldError]:
+    """Upstream ValidateLoadBalancerStatus."""
+    path, points = "status.loadBalancer.ingress", get(service, "status", "loadBalancer", "ingress") or ()
+    if points and facts.kind_of(service) != "LoadBalancer":
+        yield field_forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")
+        return
+    accepted = [point["ip"] for point in get(old, "status", "loadBalancer", "ingress") or () if point.get("ip")]
+    for i, point in enumerate(points):
+        here, ip, mode = f"{path}[{i}]", point.get("ip") or "", point.get("ipMode")
+        if ip:
+            yield from legacy_ip_errors(ip, f"{here}.ip", accepted)
+        if mode is None:
+            if ip:
+                yield required(f"{here}.ipMode", "must be specified when `ip` is set")
+        elif not ip:
+            yield field_forbidden(f"{here}.ipMode", "may not be specified when `ip` is not set")
+        elif mode not in IP_MODES:
+            yield not_supported(f"{here}.ipMode", mode, IP_MODES)
+        if name := point.get("hostname"):
+            for message in formats.dns1123_subdomain(name):
+                yield invalid(f"{here}.hostname", name, message)
+            if parse_sloppy(name) is not None:
+                yield invalid(f"{here}.hostname", name, "must be a DNS name, not an IP address")
+
+
 def change_errors(service: Object, old: Object) -> Iterator[FieldError]:
     """What an update may not change."""
     if "ExternalName" not in (facts.kind_of(service), facts.kind_of(old)):
@@ -254,6 +317,7 @@ def change_errors(service: Object, old: Object) -> Iterator[FieldError]:
     name, before = get(service, "spec", "loadBalancerClass"), get(old, "spec", "loadBalancerClass")
     if facts.kind_of(service) == facts.kind_of(old) == "LoadBalancer" and name != before:
         yield invalid("spec.loadBalancerClass", name, SET_ONCE)
+    yield from _class_errors(name, facts.kind_of(service))
     if facts.needs_health_check(service) and facts.needs_health_check(old):
         port = get(service, "spec", "healthCheckNodePort")
         if port != get(old, "spec", "healthCheckNodePort"):

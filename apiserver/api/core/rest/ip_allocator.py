@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
+from apiserver.apimachinery.addresses import parse_sloppy
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object, get
@@ -18,6 +19,7 @@ from apiserver.registry.dependencies import Dependencies
 IP_ADDRESSES = GroupResource("networking.k8s.io", "ipaddresses")
 SERVICE_CIDRS = GroupResource("networking.k8s.io", "servicecidrs")
 NOT_IN_RANGE = "the provided network does not match the current range"
+OUT_OF_RANGE = "the provided IP ({}) is not in the valid range. The range of valid IPs is {}"
 ALLOCATED = "provided IP is already allocated"
 FULL = "range is full"
 RANDOM_TRIES = 64
@@ -61,15 +63,19 @@ class IPAllocator:
         return [f"IPv{version}" for version in versions]
 
     async def take(self, ctx: Context, service: Object, text: str) -> str:
-        """Allocate the given address for a Service. Raises AllocationError."""
-        address = ipaddress.ip_address(text)
-        if not any(_usable(network, address) for network in self.networks()):
+        """Allocate the given address for a Service, which keeps it as written. Raises AllocationError."""
+        address, networks = parse_sloppy(text), self.networks()
+        if address is None:
             raise AllocationError(NOT_IN_RANGE)
+        if not any(_usable(network, address) for network in networks):
+            # A dry run asks one of the ranges, whichever, as upstream.
+            around = networks[:1] if ctx.dry_run else [network for network in networks if address in network]
+            raise AllocationError(OUT_OF_RANGE.format(address, around[0]) if around else NOT_IN_RANGE)
         if ctx.dry_run:
-            return str(address)  # not even whether it is taken is looked at, as upstream
+            return text  # not even whether it is taken is looked at, as upstream
         if not await self._claim(ctx, service, str(address)):
             raise AllocationError(ALLOCATED)
-        return str(address)
+        return text
 
     async def take_any(self, ctx: Context, service: Object, family: str) -> str:
         """Allocate a free address of the family. Raises AllocationError when there is none."""
@@ -127,8 +133,9 @@ class IPAllocator:
         """Give an address back; one that is gone already is fine."""
         if ctx.dry_run:
             return
+        name = str(parse_sloppy(text) or text)
         try:
-            await self._dependencies.store(IP_ADDRESSES).delete(self._own(ctx), text, {"gracePeriodSeconds": 0})
+            await self._dependencies.store(IP_ADDRESSES).delete(self._own(ctx), name, {"gracePeriodSeconds": 0})
         except StatusError as error:
             if error.code != 404:
                 raise

@@ -11,10 +11,10 @@ from typing import Any
 
 from apiserver.api.core import service_facts as facts
 from apiserver.api.core.rest.ip_allocator import FULL, AllocationError, IPAllocator
-from apiserver.api.core.rest.port_allocator import PortAllocator
-from apiserver.api.core.service import carry_over, sync_cluster_ips
+from apiserver.api.core.rest.port_allocator import PORT_ALLOCATED, PortAllocator
 from apiserver.api.core.service_families import choose_families
-from apiserver.apimachinery.errors import FieldError, go_quote, internal_error, invalid, invalid_object
+from apiserver.api.core.service_updates import carry_over, sync_cluster_ips
+from apiserver.apimachinery.errors import FieldError, StatusError, go_quote, internal_error, invalid, invalid_object
 from apiserver.apimachinery.gvk import GroupKind
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
@@ -35,6 +35,10 @@ class _Refused(Exception):
 
 async def _nothing(success: bool) -> None:
     """There is nothing to finish."""
+
+
+def _starts_headless(service: Object) -> bool:
+    return bool((get(service, "spec", "clusterIPs") or [""])[0] == facts.HEADLESS)
 
 
 class ServiceHooks:
@@ -92,24 +96,28 @@ class ServiceHooks:
     # Cluster IPs
 
     async def _take_ips(self, ctx: Context, obj: Object, old: Object | None, took: list[str]) -> None:
-        if not facts.needs_cluster_ip(obj) or facts.is_headless(obj):
+        """All of them for a Service that had none, and a second one when it becomes dual-stack: others do not change."""
+        if not facts.needs_cluster_ip(obj) or _starts_headless(obj if old is None else old):
             return
-        spec, held = obj["spec"], facts.held_ips(old) if old is not None else []
-        if old is not None and held and not facts.is_headless(old) and not spec.get("clusterIPs"):
-            return  # validation says that a primary address cannot be unset
-        ips: list[str] = []
-        for i, family in enumerate(spec.get("ipFamilies") or ()):
-            given = (spec.get("clusterIPs") or [])[i : i + 1]
-            if given and given[0] in held:
-                ips.append(given[0])
-                continue
-            if given and held and i < len(held):
-                return  # a changed address: validation refuses it in its own words
-            ips.append(await self._take_ip(ctx, obj, given[0] if given else "", family))
-            took.append(ips[-1])
+        spec = obj["spec"]
+        families: list[str] = spec.get("ipFamilies") or []
+        if old is None or not facts.needs_cluster_ip(old):
+            if _starts_headless(obj):
+                return
+            first = 0
+        elif len(families) == 2 and len(get(old, "spec", "ipFamilies") or ()) == 1:
+            first = 1
+        else:
+            return
+        ips: list[str] = list(spec.get("clusterIPs") or ())
+        ips += [""] * (len(families) - len(ips))
+        for i in range(first, len(families)):
+            ips[i] = await self._take_ip(ctx, obj, ips, i, families[i])
+            took.append(ips[i])
         spec["clusterIPs"], spec["clusterIP"] = ips, ips[0]
 
-    async def _take_ip(self, ctx: Context, obj: Object, given: str, family: str) -> str:
+    async def _take_ip(self, ctx: Context, obj: Object, ips: list[str], index: int, family: str) -> str:
+        given = ips[index]
         try:
             if given:
                 return await self.ips.take(ctx, obj, given)
@@ -118,53 +126,81 @@ class ServiceHooks:
             if str(error) == FULL:
                 name = go_quote(obj["metadata"]["name"])
                 raise internal_error(f"failed to allocate a serviceIP for Service {name}: {error}") from error
-            raise _Refused(invalid("spec.clusterIPs", [given], f"failed to allocate IP {given}: {error}")) from error
+            raise _Refused(invalid("spec.clusterIPs", ips, f"failed to allocate IP {given}: {error}")) from error
 
     # Node ports
 
     async def _take_ports(self, ctx: Context, obj: Object, old: Object | None, took: list[int]) -> None:
-        held = facts.all_node_ports(old) if old is not None else []
-        if facts.needs_node_port(obj) or any(facts.node_ports(obj)):
-            await self._take_service_ports(ctx, obj, held, took)
-        if facts.needs_health_check(obj):
-            await self._take_health_check(ctx, obj["spec"], held, took)
+        if facts.exposed_on_nodes(obj):
+            if old is None:
+                await self._take_first_ports(ctx, obj, took)
+            else:
+                await self._take_changed_ports(ctx, obj, old, took)
+        if facts.needs_health_check(obj) and (old is None or not facts.needs_health_check(old)):
+            await self._take_health_check(ctx, obj["spec"], took)
 
-    async def _take_service_ports(self, ctx: Context, obj: Object, held: list[int], took: list[int]) -> None:
-        by_port: dict[int, list[tuple[str, int]]] = {}  # service port → (protocol, node port) pairs
+    async def _take_first_ports(self, ctx: Context, obj: Object, took: list[int]) -> None:
+        """Ports of one number share a node port (upstream initNodePorts)."""
+        ports, by_port = get(obj, "spec", "ports") or (), dict[int, int]()
+        for i, port in enumerate(ports):
+            number, given = port.get("port") or 0, port.get("nodePort") or 0
+            if not given and not facts.needs_node_port(obj):
+                continue
+            path, shared = f"spec.ports[{i}].nodePort", by_port.get(number, 0)
+            if shared and given in (0, shared):
+                port["nodePort"] = shared
+                continue
+            if not shared:  # what the user asked for, here or at another port of this number
+                given = next((p["nodePort"] for p in ports if p.get("port") == number and p.get("nodePort")), 0)
+            node = await self._take_port(ctx, given, path, took) if given else await self._any_port(ctx, took)
+            took.append(node)
+            by_port.setdefault(number, node)
+            port["nodePort"] = node
+
+    async def _take_changed_ports(self, ctx: Context, obj: Object, old: Object, took: list[int]) -> None:
+        """Upstream updateNodePorts: here every port gets one of its own."""
+        held, seen = facts.node_ports(old), list[tuple[str, int]]()
         for i, port in enumerate(get(obj, "spec", "ports") or ()):
-            number, protocol = port.get("port") or 0, port.get("protocol") or "TCP"
             given = port.get("nodePort") or 0
-            shared = [node for other, node in by_port.get(number, ()) if other != protocol]
-            if given and given not in held and given not in took and given not in shared:
-                took.append(await self._take_port(ctx, given, f"spec.ports[{i}].nodePort"))
-            elif not given and facts.needs_node_port(obj):
-                given = port["nodePort"] = (
-                    shared[0] if shared else await self._any_port(ctx, f"spec.ports[{i}].nodePort", took)
-                )
-                if not shared:
-                    took.append(given)
-            by_port.setdefault(number, []).append((protocol, port.get("nodePort") or given))
+            if not given and not facts.needs_node_port(obj):
+                continue
+            if not given:
+                given = port["nodePort"] = await self._any_port(ctx, took)
+                took.append(given)
+            elif given not in held and given not in took:
+                took.append(await self._take_port(ctx, given, f"spec.ports[{i}].nodePort", took))
+            pair = (port.get("protocol") or "", given)
+            if pair in seen:
+                raise StatusError(500, "", f"duplicate nodePort: {{{pair[0]} {pair[1]}}}")
+            seen.append(pair)
 
-    async def _take_health_check(self, ctx: Context, spec: dict[str, Any], held: list[int], took: list[int]) -> None:
+    async def _take_health_check(self, ctx: Context, spec: dict[str, Any], took: list[int]) -> None:
         given = spec.get("healthCheckNodePort") or 0
-        if given in held and given:
-            return
-        if given:
-            took.append(await self._take_port(ctx, given, "spec.healthCheckNodePort"))
-        else:
-            spec["healthCheckNodePort"] = await self._any_port(ctx, "spec.healthCheckNodePort", took)
-            took.append(spec["healthCheckNodePort"])
-
-    async def _take_port(self, ctx: Context, port: int, path: str) -> int:
         try:
-            return await self.ports.take(port, dry_run=ctx.dry_run)
+            if given:
+                took.append(await self._allocate(ctx, given, took))
+                return
+            spec["healthCheckNodePort"] = await self._any_port(ctx, took)
+            took.append(spec["healthCheckNodePort"])
+        except AllocationError as error:
+            what = f"failed to allocate requested HealthCheck NodePort {given}"
+            raise internal_error(f"{what}: {error}") from error
+
+    async def _take_port(self, ctx: Context, port: int, path: str, took: list[int]) -> int:
+        try:
+            return await self._allocate(ctx, port, took)
         except AllocationError as error:
             raise _Refused(invalid(path, port, str(error))) from error
 
-    async def _any_port(self, ctx: Context, path: str, took: list[int]) -> int:
+    async def _allocate(self, ctx: Context, port: int, took: list[int]) -> int:
+        if ctx.dry_run and port in took:  # nothing is written that would tell
+            raise AllocationError(PORT_ALLOCATED)
+        return await self.ports.take(port, dry_run=ctx.dry_run)
+
+    async def _any_port(self, ctx: Context, took: list[int]) -> int:
         if ctx.dry_run:
             return max(took, default=DRY_PORT) + 1
         try:
             return await self.ports.take_any()
         except AllocationError as error:
-            raise _Refused(invalid(path, 0, f"failed to allocate a nodePort: {error}")) from error
+            raise internal_error(f"failed to allocate a nodePort: {error}") from error
