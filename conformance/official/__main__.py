@@ -2,6 +2,7 @@
 
 python -m conformance.official --group api                    # no nodes: 127 specs
 python -m conformance.official --group node --nodes 2         # simulated nodes
+python -m conformance.official --group beyond --nodes 3       # what the suite has besides conformance
 python -m conformance.official --focus 'Job should' --nodes 2 --no-ledger
 """
 
