@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from apiserver.apimachinery.clock import Clock
 from apiserver.server.flags import UsageError
 from apiserver.server.options import Options
@@ -10,10 +12,9 @@ from apiserver.storage.interface import Storage, Unavailable
 
 async def open_storage(options: Options, clock: Clock) -> Storage:
     """The storage, connected; raises UsageError with what the user can do."""
-    if options.etcd_servers:
-        return await _etcd(options, clock)
-    if options.data_dir:
-        return await _embedded(options, clock)
+    for option, open_it in STORES.items():
+        if getattr(options, option):
+            return await open_it(options, clock)
     raise UsageError("name a store: --etcd-servers URL[,URL…], or --data-dir DIR for the embedded one")
 
 
@@ -36,3 +37,7 @@ async def _etcd(options: Options, clock: Clock) -> Storage:
         return await EtcdStorage.connect(options.etcd_servers, clock, prefix=prefix, tls=tls if secure else None)
     except Unavailable as e:
         raise UsageError(f"etcd does not answer at {','.join(options.etcd_servers)}: {e}") from e
+
+
+# The option that names a store → what opens it.
+STORES: dict[str, Callable[[Options, Clock], Awaitable[Storage]]] = {"etcd_servers": _etcd, "data_dir": _embedded}

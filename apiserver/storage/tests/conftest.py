@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,15 +24,17 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
         yield process
 
 
-@pytest.fixture(params=["memory", "embedded", "etcd"])
+# Every backend: its name, and what opens it with a directory of its own and whatever fixtures it needs.
+BACKENDS: dict[str, Callable[[Path, pytest.FixtureRequest], Backend]] = {
+    "memory": lambda directory, request: memory_backend(),
+    "embedded": lambda directory, request: embedded_backend(directory),
+    "etcd": lambda directory, request: etcd_backend(request.getfixturevalue("etcd").url),
+}
+
+
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    match request.param:
-        case "memory":
-            return memory_backend()
-        case "embedded":
-            return embedded_backend(tmp_path / "data")
-        case _:
-            return etcd_backend(request.getfixturevalue("etcd").url)
+    return BACKENDS[request.param](tmp_path / "data", request)
 
 
 @pytest.fixture
