@@ -44,17 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from pocketkube import warm
 
         return warm.main(given[1:])
-    if name not in _BY_NAME and (run := _component(name)) is not None:
+    if _command(name) is None and (run := _component(name)) is not None:
         return run(given[1:])
     reporter = take_reporter(given)
     try:
         flags = _parser().parse_args(given)
         places = Places(flags.data_dir.expanduser().absolute())
-        return _BY_NAME[flags.command].run(Given(flags, places, given, reporter))
+        command = _command(flags.command)
+        assert command is not None, flags.command
+        return command.run(Given(flags, places, given, reporter))
     except LauncherError as e:
         print(f"Error: {e}", file=sys.stderr)
         reporter.failed(str(e), quiet=True)
         return 1
+
+
+def _command(name: str) -> Command | None:
+    return next((command for command in COMMANDS if command.name == name), None)
 
 
 def _component(name: str) -> Callable[[list[str]], int] | None:
@@ -176,4 +182,3 @@ COMMANDS: tuple[Command, ...] = (
     Command("kubeconfig", "print a kubeconfig, or merge it into FILE", _kubeconfig, _kubeconfig_flags),
     Command("version", "print versions", _version),
 )
-_BY_NAME = {command.name: command for command in COMMANDS}

@@ -67,6 +67,7 @@ class Reflector:
         self._metadata_only = metadata_only
         self._watch_list = True  # until the server refuses it
         self._backoff = Backoff(rand)
+        self._warned: list[int] = []
         self.state = START
         self.revision = ""
 
@@ -80,11 +81,22 @@ class Reflector:
             except Expired:
                 log.info("watch expired", extra={"resource": self._client.gvr.resource})
             except (StatusError, ConnectionError, TimeoutError, OSError) as error:
-                log.info("reflector failed", extra={"resource": self._client.gvr.resource, "error": str(error)})
+                log.log(
+                    self._level_of(error),
+                    "reflector failed",
+                    extra={"resource": self._client.gvr.resource, "error": str(error)},
+                )
                 if isinstance(error, StatusError) and error.code == 404 and not self.revision:
                     self._sink.replace([])  # the server does not serve it (yet): nobody has to wait for it
             self.state = START
             await asyncio.sleep(self._backoff.delay())
+
+    def _level_of(self, error: Exception) -> int:
+        """What does not go by itself (a name nobody serves, a right that is missing) is a warning, the first time."""
+        if not isinstance(error, StatusError) or error.code not in (403, 404) or error.code in self._warned:
+            return logging.INFO
+        self._warned.append(error.code)
+        return logging.WARNING
 
     async def _start(self) -> None:
         if self._watch_list:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apiserver.endpoints.metrics import Gauge, Histogram, Labels, Metrics
-from apiserver.storage.interface import GetResult, ListResult, Storage, Watch
+from apiserver.storage.interface import GetResult, ListResult, Storage
+from apiserver.storage.wrapped import WrappedStorage
 
 if TYPE_CHECKING:
     from apiserver.server.server import APIServer
@@ -18,11 +19,11 @@ BUCKETS = (
 )  # fmt: skip
 
 
-class MeasuredStorage:
+class MeasuredStorage(WrappedStorage):
     """A Storage that takes the time of every call; everything else it leaves to the one below."""
 
     def __init__(self, storage: Storage, metrics: Metrics) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._durations = Histogram(
             "etcd_request_duration_seconds",
             "[ALPHA] Etcd request latency in seconds for each operation and object type.",
@@ -62,27 +63,6 @@ class MeasuredStorage:
             return await self._storage.delete(key, expected=expected)
         finally:
             self._took("delete", key, started)
-
-    def watch(self, prefix: str, *, after: int) -> Watch:
-        return self._storage.watch(prefix, after=after)
-
-    async def current_revision(self) -> int:
-        return await self._storage.current_revision()
-
-    async def compacted_revision(self) -> int:
-        return await self._storage.compacted_revision()
-
-    async def compact(self, revision: int) -> None:
-        await self._storage.compact(revision)
-
-    async def ready(self) -> None:
-        await self._storage.ready()
-
-    def stats(self) -> dict[str, Any]:
-        return self._storage.stats()
-
-    async def close(self) -> None:
-        await self._storage.close()
 
 
 def resource_of(key: str) -> str:

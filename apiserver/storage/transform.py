@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from apiserver.storage.interface import (
     Conflict,
@@ -21,6 +21,7 @@ from apiserver.storage.interface import (
     Storage,
     Watch,
 )
+from apiserver.storage.wrapped import WrappedStorage
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +119,13 @@ def identity() -> tuple[str, Transformer]:
     return "", Identity()
 
 
-class TransformedStorage:
+class TransformedStorage(WrappedStorage):
     """A Storage whose values under some prefixes are transformed: `{"/registry/secrets/": Providers([...])}`."""
 
     def __init__(
         self, storage: Storage, transformers: Mapping[str, Transformer], *, etcd_prefix: str = PREFIX
     ) -> None:  # fmt: skip
-        self._storage = storage
+        super().__init__(storage)
         self._transformers = dict(transformers)
         self._prefixes = tuple(sorted(transformers, key=len, reverse=True))  # the longest one that fits is meant
         self._etcd_prefix = "/" + etcd_prefix.strip("/")
@@ -156,24 +157,6 @@ class TransformedStorage:
     def watch(self, prefix: str, *, after: int) -> Watch:
         watch = self._storage.watch(prefix, after=after)
         return _TransformedWatch(watch, self._opened_event) if self._concerns(prefix) else watch
-
-    async def current_revision(self) -> int:
-        return await self._storage.current_revision()
-
-    async def compacted_revision(self) -> int:
-        return await self._storage.compacted_revision()
-
-    async def compact(self, revision: int) -> None:
-        await self._storage.compact(revision)
-
-    async def ready(self) -> None:
-        await self._storage.ready()
-
-    def stats(self) -> dict[str, Any]:
-        return self._storage.stats()
-
-    async def close(self) -> None:
-        await self._storage.close()
 
     def _concerns(self, prefix: str) -> bool:
         """Whether a range may hold transformed values."""
