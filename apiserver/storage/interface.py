@@ -1,7 +1,7 @@
 """Storage: compare-and-swap and history over keys and bytes, nothing more.
 
 One monotonic revision covers the whole store. Keys are text and sort by code point (which is UTF-8's byte order);
-values are opaque bytes. Every backend is a line of BACKENDS (storage/tests/conftest.py) and passes
+values are opaque bytes. Every backend is a line of BACKENDS (storage/tests/backends.py) and passes
 `storage/tests/test_contract.py`: that is its definition of done.
 """
 

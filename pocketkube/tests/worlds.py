@@ -20,6 +20,7 @@ from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
 from controllers import process as controllers
 from controllers.scheduler import process as scheduler
+from controllers.scheduler.configuration import Configuration
 from kubelet import process as kubelets
 from kubelet.node.identity import GROUP, NodeIdentity
 
@@ -53,7 +54,12 @@ class ClusterWorld:
 
 @asynccontextmanager
 async def cluster_world(
-    nodes: int = 2, seed: int = 1, options: dict[str, Any] | None = None, *, detect_mutations: bool = True
+    nodes: int = 2,
+    seed: int = 1,
+    options: dict[str, Any] | None = None,
+    *,
+    scheduling: Configuration | None = None,
+    detect_mutations: bool = True,
 ) -> AsyncIterator[ClusterWorld]:
     """A cluster whose nodes are ready. Run it inside `run_virtual`."""
     async with world(seed, options) as server:
@@ -75,8 +81,12 @@ async def cluster_world(
             settings={"root_ca": ROOT_CA},
             detect_mutations=detect_mutations,
         )
-        scheduling = scheduler.Options(
-            identity="scheduler", leader_elect=False, host="test", detect_mutations=detect_mutations
+        scheduler_options = scheduler.Options(
+            identity="scheduler",
+            configuration=scheduling or Configuration(),
+            leader_elect=False,
+            host="test",
+            detect_mutations=detect_mutations,
         )
         tasks = TaskOwner("cluster world")
         running = [
@@ -86,7 +96,10 @@ async def cluster_world(
                 (
                     "scheduler",
                     scheduler.run(
-                        transport("system:kube-scheduler", "system:authenticated"), clock, Random(seed), scheduling
+                        transport("system:kube-scheduler", "system:authenticated"),
+                        clock,
+                        Random(seed),
+                        scheduler_options,
                     ),
                 ),
                 (

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from apiserver.apimachinery.clock import SystemClock
 from apiserver.storage.embedded import EmbeddedStorage
 from apiserver.storage.etcd import EtcdStorage
@@ -54,6 +56,15 @@ def etcd_backend(url: str) -> Backend:
         return await EtcdStorage.connect([url], SystemClock())
 
     return Backend("etcd", open_etcd, shortest_ttl=1.0)
+
+
+# Every backend: its name, and what opens it with a directory of its own and whatever fixtures it needs.
+BACKENDS: dict[str, Callable[[Path, pytest.FixtureRequest], Backend]] = {
+    "memory": lambda directory, request: memory_backend(),
+    "embedded": lambda directory, request: embedded_backend(directory),
+    "etcd": lambda directory, request: etcd_backend(request.getfixturevalue("etcd").url),
+}
+FORGETFUL = ("memory",)  # what ends with its process
 
 
 async def next_batch(watch: Watch) -> list[Event]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from apiserver.storage.interface import Storage
-from apiserver.storage.tests.backends import Backend, embedded_backend, etcd_backend, memory_backend, opened
+from apiserver.storage.tests.backends import BACKENDS, Backend, opened
 from apiserver.storage.tests.etcd_process import NO_ETCD, EtcdProcess, find_etcd
 
 _numbers = itertools.count(1)
@@ -22,14 +22,6 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdProcess]:
         pytest.skip(NO_ETCD)
     with EtcdProcess(tmp_path_factory.mktemp("etcd") / "data", "--unsafe-no-fsync") as process:
         yield process
-
-
-# Every backend: its name, and what opens it with a directory of its own and whatever fixtures it needs.
-BACKENDS: dict[str, Callable[[Path, pytest.FixtureRequest], Backend]] = {
-    "memory": lambda directory, request: memory_backend(),
-    "embedded": lambda directory, request: embedded_backend(directory),
-    "etcd": lambda directory, request: etcd_backend(request.getfixturevalue("etcd").url),
-}
 
 
 @pytest.fixture(params=BACKENDS)

@@ -21,7 +21,16 @@ from apiserver.storage.interface import (
     Storage,
     Unavailable,
 )
-from apiserver.storage.tests.backends import PATIENCE, Backend, next_batch, next_events, next_progress, opened
+from apiserver.storage.tests.backends import (
+    BACKENDS,
+    FORGETFUL,
+    PATIENCE,
+    Backend,
+    next_batch,
+    next_events,
+    next_progress,
+    opened,
+)
 
 
 async def fill(storage: Storage, keys: list[str]) -> dict[str, int]:
@@ -497,7 +506,7 @@ async def test_a_closed_store_is_unavailable(backend: Backend, prefix: str) -> N
                 await use
 
 
-@pytest.mark.parametrize("backend", ["embedded", "etcd"], indirect=True)
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name not in FORGETFUL], indirect=True)
 async def test_a_store_that_is_opened_again_has_everything(backend: Backend, prefix: str) -> None:
     async with opened(backend) as storage:
         a1 = await storage.put(prefix + "a", b"1", expected=0)
