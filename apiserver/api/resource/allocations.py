@@ -6,44 +6,32 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from apiserver.api.resource.claims import (
-    MAX_CONFIGS,
-    RequestNames,
-    config_errors,
-    reference_errors,
-)
+from apiserver.api.resource import declared
+from apiserver.api.resource.claims import RequestNames, config_errors, reference_errors
+from apiserver.api.resource.declared import MAX_IPS, MAX_RESERVED, MAX_RESULTS
 from apiserver.api.resource.names import (
-    declared_driver_errors,
-    declared_pool_errors,
+    MAX_CONFIGS,
     driver_errors,
-    itself,
+    items_errors,
     label_errors,
     pool_errors,
     raw_errors,
-    set_errors,
-    slice_errors,
-    uuid_errors,
 )
 from apiserver.api.resource.taints import binding_conditions_errors, tolerations_errors
 from apiserver.api.validation.conditions import conditions_errors
 from apiserver.api.validation.pod.scheduling import node_selector_errors
-from apiserver.apimachinery import formats
 from apiserver.apimachinery.addresses import parse_cidr_sloppy
 from apiserver.apimachinery.errors import (
     FieldError,
     field_forbidden,
     go_quote,
     invalid,
-    not_supported,
     required,
-    too_long,
     too_many,
 )
 from apiserver.apimachinery.objects import Object, get
 
-MAX_RESERVED, MAX_RESULTS = 256, 32
-MAX_CONDITIONS, MAX_DATA, MAX_IPS, MAX_INTERFACE, MAX_HARDWARE = 8, 10 * 1024, 16, 256, 128
-SOURCES = ("FromClaim", "FromClass")
+MAX_CONDITIONS, MAX_DATA = 8, 10 * 1024
 NOT_ALLOCATED = "may not be specified when `allocated` is not set"
 NO_NEW_ONES = "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"
 NO_ADDRESS = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
@@ -72,20 +60,17 @@ def allocated(claim: Object) -> frozenset[DeviceId]:
 def status_errors(claim: Object, old: Object, names: RequestNames) -> Iterator[FieldError]:
     status, before = claim.get("status") or {}, old.get("status") or {}
     reserved, allocation = status.get("reservedFor") or [], status.get("allocation")
-    yield from set_errors(
-        reserved, MAX_RESERVED, _consumer_errors, lambda consumer: consumer.get("uid") or "", "status.reservedFor"
-    )
-    check = partial(_device_errors, known=allocated(claim))
-    yield from set_errors(status.get("devices") or [], None, check, device_id, "status.devices")
+    yield from items_errors(reserved, MAX_RESERVED, _consumer_errors, "status.reservedFor")
+    devices, known = status.get("devices") or [], allocated(claim)
+    for i, device in enumerate(devices):
+        yield from _device_errors(device, f"status.devices[{i}]", known=known)
     if reserved and allocation is None:
         yield field_forbidden("status.reservedFor", NOT_ALLOCATED)
     elif get(claim, "metadata", "deletionTimestamp") and _added(reserved, before.get("reservedFor") or []):
         yield field_forbidden("status.reservedFor", NO_NEW_ONES)
-    if allocation is not None and before.get("allocation") is not None:
-        if allocation != before["allocation"]:
-            yield invalid("status.allocation", None, "field cannot be modified once set")
-    elif allocation is not None:
+    if allocation is not None and before.get("allocation") is None:
         yield from _allocation_errors(allocation, "status.allocation", names)
+    yield from declared.status_errors(claim, old, device_id)
 
 
 def _added(consumers: Sequence[Object], before: Sequence[Object]) -> bool:
@@ -101,31 +86,18 @@ def _consumer_errors(consumer: Object, path: str) -> Iterator[FieldError]:
 def _allocation_errors(allocation: Object, path: str, names: RequestNames) -> Iterator[FieldError]:
     devices = allocation.get("devices") or {}
     check = partial(_result_errors, names=names)
-    yield from slice_errors(devices.get("results") or [], MAX_RESULTS, check, f"{path}.devices.results")
-    check = partial(_config_errors, names=names)
-    yield from slice_errors(devices.get("config") or [], 2 * MAX_CONFIGS, check, f"{path}.devices.config")
+    yield from items_errors(devices.get("results") or [], MAX_RESULTS, check, f"{path}.devices.results")
+    check = partial(config_errors, names=names)
+    yield from items_errors(devices.get("config") or [], 2 * MAX_CONFIGS, check, f"{path}.devices.config")
     if allocation.get("nodeSelector") is not None:
         yield from node_selector_errors(allocation["nodeSelector"], f"{path}.nodeSelector")
 
 
 def _result_errors(result: Object, path: str, *, names: RequestNames) -> Iterator[FieldError]:
     yield from reference_errors(result.get("request") or "", f"{path}.request", names=names)
-    yield from declared_driver_errors(result.get("driver") or "", f"{path}.driver")
-    yield from declared_pool_errors(result.get("pool") or "", f"{path}.pool")
     yield from label_errors(result.get("device") or "", f"{path}.device")
     yield from binding_conditions_errors(result, path)
     yield from tolerations_errors(result, path)
-    if result.get("shareID") is not None:
-        yield from uuid_errors(result["shareID"], f"{path}.shareID")
-
-
-def _config_errors(config: Object, path: str, *, names: RequestNames) -> Iterator[FieldError]:
-    source = config.get("source") or ""
-    if not source:
-        yield required(f"{path}.source")
-    elif source not in SOURCES:
-        yield not_supported(f"{path}.source", source, SOURCES)
-    yield from config_errors(config, path, names=names)
 
 
 def _device_errors(device: Object, path: str, *, known: Collection[DeviceId]) -> Iterator[FieldError]:
@@ -133,8 +105,6 @@ def _device_errors(device: Object, path: str, *, known: Collection[DeviceId]) ->
     yield from driver_errors(device.get("driver") or "", f"{path}.driver")
     yield from pool_errors(device.get("pool") or "", f"{path}.pool")
     yield from label_errors(device.get("device") or "", f"{path}.device")
-    if device.get("shareID") is not None:
-        yield from uuid_errors(device["shareID"], f"{path}.shareID")
     if device_id(device) not in known:
         yield invalid(path, device_id(device).shown(), "must be an allocated device in the claim")
     conditions = device.get("conditions") or []
@@ -143,14 +113,8 @@ def _device_errors(device: Object, path: str, *, known: Collection[DeviceId]) ->
     yield from conditions_errors(conditions, f"{path}.conditions")
     if device.get("data") is not None:
         yield from raw_errors(device["data"], f"{path}.data", MAX_DATA)
-    yield from _network_errors(device.get("networkData") or {}, f"{path}.networkData")
-
-
-def _network_errors(data: Object, path: str) -> Iterator[FieldError]:
-    for field, longest in (("interfaceName", MAX_INTERFACE), ("hardwareAddress", MAX_HARDWARE)):
-        if formats.byte_length(data.get(field) or "") > longest:
-            yield too_long(f"{path}.{field}", longest)
-    yield from set_errors(data.get("ips") or [], MAX_IPS, _address_errors, itself, f"{path}.ips")
+    addresses = get(device, "networkData", "ips") or []
+    yield from items_errors(addresses, MAX_IPS, _address_errors, f"{path}.networkData.ips")
 
 
 def _address_errors(text: str, path: str) -> Iterator[FieldError]:

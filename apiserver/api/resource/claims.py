@@ -6,23 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from apiserver.api.resource.names import (
-    declared_driver_errors,
-    fully_qualified_errors,
-    itself,
+    MAX_ALTERNATIVES,
+    MAX_CONFIGS,
+    MAX_CONSTRAINTS,
+    MAX_REQUESTS,
+    MAX_SELECTORS,
+    items_errors,
     label_errors,
     raw_errors,
-    set_errors,
-    slice_errors,
 )
 from apiserver.api.resource.taints import tolerations_errors
 from apiserver.api.validation.pod.names import subdomain_errors
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.errors import FieldError, invalid, not_supported, required, too_long
+from apiserver.apimachinery.errors import FieldError, invalid, required, too_long
 from apiserver.apimachinery.objects import Object, get
 
 EXACT_COUNT, ALL = "ExactCount", "All"
-MAX_REQUESTS = MAX_CONSTRAINTS = MAX_CONFIGS = MAX_SELECTORS = 32
-MAX_ALTERNATIVES = 8
 MAX_EXPRESSION = 10 * 1024  # bytes of CEL
 MAX_PARAMETERS = 10 * 1024  # bytes of JSON
 ONE_KIND = "exactly one of `exactly` or `firstAvailable` is required"
@@ -72,14 +71,14 @@ def request_names(spec: Object) -> RequestNames:
 
 
 def claim_errors(spec: Object, path: str) -> Iterator[FieldError]:
-    """Upstream validateResourceClaimSpec."""
+    """Upstream validateResourceClaimSpec; what it leaves to declaration is in `declared`."""
     devices, path, names = spec.get("devices") or {}, f"{path}.devices", request_names(spec)
     requests, constraints = devices.get("requests") or [], devices.get("constraints") or []
-    yield from set_errors(requests, MAX_REQUESTS, _request_errors, _name, f"{path}.requests")
+    yield from items_errors(requests, MAX_REQUESTS, _request_errors, f"{path}.requests")
     check = partial(_constraint_errors, names=names)
-    yield from slice_errors(constraints, MAX_CONSTRAINTS, check, f"{path}.constraints")
+    yield from items_errors(constraints, MAX_CONSTRAINTS, check, f"{path}.constraints")
     configs = devices.get("config") or []
-    yield from slice_errors(configs, MAX_CONFIGS, partial(config_errors, names=names), f"{path}.config")
+    yield from items_errors(configs, MAX_CONFIGS, partial(config_errors, names=names), f"{path}.config")
 
 
 def _name(item: Object) -> str:
@@ -94,9 +93,9 @@ def _request_errors(request: Object, path: str) -> Iterator[FieldError]:
     elif exactly is not None and alternatives:
         yield invalid(path, None, f"{ONE_KIND}, but multiple fields are set")
     elif exactly is not None:
-        yield from _ask_errors(exactly, f"{path}.exactly")
+        yield from _exact_errors(exactly, f"{path}.exactly")
     else:
-        yield from set_errors(alternatives, MAX_ALTERNATIVES, _alternative_errors, _name, f"{path}.firstAvailable")
+        yield from items_errors(alternatives, MAX_ALTERNATIVES, _alternative_errors, f"{path}.firstAvailable")
 
 
 def _alternative_errors(ask: Object, path: str) -> Iterator[FieldError]:
@@ -104,31 +103,31 @@ def _alternative_errors(ask: Object, path: str) -> Iterator[FieldError]:
     yield from _ask_errors(ask, path)
 
 
-def _ask_errors(ask: Object, path: str) -> Iterator[FieldError]:
+def _exact_errors(ask: Object, path: str) -> Iterator[FieldError]:
     device_class = ask.get("deviceClassName") or ""
     if not device_class:
         yield required(f"{path}.deviceClassName")
     else:
         yield from subdomain_errors(device_class, f"{path}.deviceClassName")
+    yield from _ask_errors(ask, path)
+
+
+def _ask_errors(ask: Object, path: str) -> Iterator[FieldError]:
     yield from selectors_errors(ask.get("selectors") or (), f"{path}.selectors")
     yield from _mode_errors(ask.get("allocationMode") or "", ask.get("count") or 0, path)
     yield from tolerations_errors(ask, path)
 
 
 def _mode_errors(mode: str, count: int, path: str) -> Iterator[FieldError]:
-    if mode == ALL:
-        if count:
-            yield invalid(f"{path}.count", count, f"must not be specified when allocationMode is '{mode}'")
-    elif mode == EXACT_COUNT:
-        if count <= 0:
-            yield invalid(f"{path}.count", count, "must be greater than zero")
-    else:
-        yield not_supported(f"{path}.allocationMode", mode, (ALL, EXACT_COUNT))
+    if mode == ALL and count:
+        yield invalid(f"{path}.count", count, f"must not be specified when allocationMode is '{mode}'")
+    if mode == EXACT_COUNT and count <= 0:
+        yield invalid(f"{path}.count", count, "must be greater than zero")
 
 
 def selectors_errors(selectors: Sequence[Object], path: str, *, stored: bool = False) -> Iterator[FieldError]:
     """`stored`: as they were before, and so not judged again."""
-    return slice_errors(selectors, MAX_SELECTORS, partial(_selector_errors, stored=stored), path)
+    return items_errors(selectors, MAX_SELECTORS, partial(_selector_errors, stored=stored), path)
 
 
 def _selector_errors(selector: Object, path: str, *, stored: bool) -> Iterator[FieldError]:
@@ -141,12 +140,8 @@ def _selector_errors(selector: Object, path: str, *, stored: bool) -> Iterator[F
 
 def _constraint_errors(constraint: Object, path: str, *, names: RequestNames) -> Iterator[FieldError]:
     yield from references_errors(constraint.get("requests") or [], f"{path}.requests", names)
-    match, distinct = constraint.get("matchAttribute"), constraint.get("distinctAttribute")
-    if match is None and distinct is None:
+    if constraint.get("matchAttribute") is None and constraint.get("distinctAttribute") is None:
         yield required(path, ONE_ATTRIBUTE)
-    for field, name in (("matchAttribute", match), ("distinctAttribute", distinct)):
-        if name is not None:
-            yield from fully_qualified_errors(name, f"{path}.{field}")
 
 
 def config_errors(config: Object, path: str, *, names: RequestNames) -> Iterator[FieldError]:
@@ -155,7 +150,7 @@ def config_errors(config: Object, path: str, *, names: RequestNames) -> Iterator
 
 
 def references_errors(requests: Sequence[str], path: str, names: RequestNames) -> Iterator[FieldError]:
-    return set_errors(requests, MAX_REQUESTS, partial(reference_errors, names=names), itself, path)
+    return items_errors(requests, MAX_REQUESTS, partial(reference_errors, names=names), path)
 
 
 def reference_errors(reference: str, path: str, *, names: RequestNames) -> Iterator[FieldError]:
@@ -177,5 +172,4 @@ def configuration_errors(config: Object, path: str, *, stored: bool = False) -> 
     if opaque is None:
         yield required(f"{path}.opaque")
         return
-    yield from declared_driver_errors(opaque.get("driver") or "", f"{path}.opaque.driver")
     yield from raw_errors(opaque.get("parameters"), f"{path}.opaque.parameters", MAX_PARAMETERS, stored=stored)

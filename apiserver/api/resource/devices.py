@@ -8,8 +8,11 @@ from functools import partial
 
 from apiserver.api.resource.capacities import capacity_errors
 from apiserver.api.resource.names import (
+    MAX_CONSUMPTIONS,
+    MAX_COUNTER_SETS,
     MAX_KEY,
     driver_errors,
+    items_errors,
     label_errors,
     map_errors,
     no_errors,
@@ -28,7 +31,7 @@ from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
 
 MAX_DEVICES, MAX_ADVANCED_DEVICES = 128, 64
-MAX_COUNTER_SETS, MAX_COUNTERS, MAX_CONSUMPTIONS = 8, 32, 2
+MAX_COUNTERS = 32
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_VALUES, MAX_VALUE = 32, 48, 64
 MAX_TAINTS = 16
 TRUE_OR_UNSET = "must be either unset or set to true"
@@ -42,7 +45,6 @@ NO_DEVICE_SELECTION = (
     "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to true in the "
     "ResourceSlice spec"
 )
-ATTRIBUTE_KINDS = ("int", "bool", "string", "version")
 
 _NUMBER = r"(0|[1-9]\d*)"
 _PRE = r"(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
@@ -66,7 +68,7 @@ def spec_errors(spec: Object, old: Object | None, path: str = "spec") -> Iterato
     if devices is not None and counters is not None:
         yield invalid(path, "", "only one of `sharedCounters` or `devices` is allowed")
     yield from _devices_errors(spec, old, f"{path}.devices")
-    yield from set_errors(counters or [], MAX_COUNTER_SETS, _counter_set_errors, _name, f"{path}.sharedCounters")
+    yield from items_errors(counters or [], MAX_COUNTER_SETS, _counters_errors, f"{path}.sharedCounters")
 
 
 def _name(item: Object) -> str:
@@ -94,7 +96,9 @@ def _selection_errors(spec: Object, path: str) -> Iterator[FieldError]:
         terms = selector.get("nodeSelectorTerms") or []
         if len(terms) != 1:
             here = f"{path}.nodeSelector.nodeSelectorTerms"
-            yield invalid(here, internal(terms, "[]NodeSelectorTerm"), "must have exactly one node selector term")
+            yield invalid(
+                here, internal(terms or None, "[]NodeSelectorTerm"), "must have exactly one node selector term"
+            )
     for field in SELECTIONS[2:]:
         if spec.get(field) is False:
             yield invalid(f"{path}.{field}", False, TRUE_OR_UNSET)
@@ -118,24 +122,9 @@ def _devices_errors(spec: Object, old: Object | None, path: str) -> Iterator[Fie
     yield from set_errors(devices, MAX_ADVANCED_DEVICES if advanced else MAX_DEVICES, check, _name, path, shown=_name)
 
 
-def _counter_set_errors(counters: Object, path: str) -> Iterator[FieldError]:
-    yield from _counters_errors(counters, "name", path)
-
-
-def _consumption_errors(counters: Object, path: str) -> Iterator[FieldError]:
-    yield from _counters_errors(counters, "counterSet", path)
-
-
-def _counters_errors(counters: Object, name_field: str, path: str) -> Iterator[FieldError]:
-    name, items = counters.get(name_field) or "", counters.get("counters") or {}
-    if not name:
-        yield required(f"{path}.{name_field}")
-    else:
-        yield from label_errors(name, f"{path}.{name_field}")
-    if not items:
-        yield required(f"{path}.counters")
-    else:
-        yield from map_errors(items, MAX_COUNTERS, label_errors, no_errors, f"{path}.counters", formats.LABEL_MAX)
+def _counters_errors(counters: Object, path: str) -> Iterator[FieldError]:
+    items = counters.get("counters") or {}
+    yield from map_errors(items, MAX_COUNTERS, no_errors, no_errors, f"{path}.counters", formats.LABEL_MAX)
 
 
 def _device_errors(device: Object, old: Object | None, path: str, chooses_nodes: bool) -> Iterator[FieldError]:
@@ -154,13 +143,8 @@ def _device_errors(device: Object, old: Object | None, path: str, chooses_nodes:
     taints = device.get("taints") or []
     if old is None or (old.get("taints") or []) != taints:
         yield from slice_errors(taints, MAX_TAINTS, taint_errors, f"{path}.taints")
-    yield from set_errors(
-        device.get("consumesCounters") or [],
-        MAX_CONSUMPTIONS,
-        _consumption_errors,
-        lambda item: item.get("counterSet") or "",
-        f"{path}.consumesCounters",
-    )
+    consumed = device.get("consumesCounters") or []
+    yield from items_errors(consumed, MAX_CONSUMPTIONS, _counters_errors, f"{path}.consumesCounters")
     yield from (_device_selection_errors if chooses_nodes else _no_selection_errors)(device, path)
     yield from binding_conditions_errors(device, path)
 
@@ -196,13 +180,3 @@ def _attribute_errors(attribute: Object, path: str) -> Iterator[FieldError]:
             yield invalid(f"{path}.version", version, "must be a string compatible with semver.org spec 2.0.0")
         if formats.byte_length(version) > MAX_VALUE:
             yield too_long(f"{path}.version", MAX_VALUE)
-    given = [kind for kind in ATTRIBUTE_KINDS if attribute.get(kind) is not None]
-    if len(given) != 1:
-        yield _union_error(given, path)
-
-
-def _union_error(given: list[str], path: str) -> FieldError:
-    members = ", ".join(f"`{kind}`" for kind in (*ATTRIBUTE_KINDS, *(f"{kind}s" for kind in ATTRIBUTE_KINDS)))
-    if not given:
-        return invalid(path, "", f"must specify one of: {members}")
-    return invalid(path, f"{{{', '.join(given)}}}", f"must specify exactly one of: {members}")

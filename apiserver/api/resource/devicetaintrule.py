@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
 from apiserver.api.relabel import relabel
+from apiserver.api.resource import declared
 from apiserver.api.resource.deviceclass import GROUP
 from apiserver.api.resource.names import driver_errors, label_errors, pool_errors
 from apiserver.api.resource.taints import taint_errors
@@ -41,22 +42,24 @@ class DeviceTaintRuleStrategy(KindStrategy):
         super().prepare_for_update(ctx, obj, old)
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return _spec_errors(obj["spec"], None)
+        yield from _spec_errors(obj["spec"])
+        yield from declared.taint_errors(obj["spec"].get("taint") or {}, "spec.taint")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)
-        yield from _spec_errors(obj["spec"], get(old, "spec", "taint"))
+        yield from _spec_errors(obj["spec"])
+        yield from declared.taint_errors(obj["spec"].get("taint") or {}, "spec.taint", get(old, "spec", "taint"))
 
     def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
         return (("status",),)
 
 
-def _spec_errors(spec: Object, old_taint: Object | None) -> Iterator[FieldError]:
+def _spec_errors(spec: Object) -> Iterator[FieldError]:
     selector = spec.get("deviceSelector") or {}
     for field, check in (("driver", driver_errors), ("pool", pool_errors), ("device", label_errors)):
         if selector.get(field) is not None:
             yield from check(selector[field], f"spec.deviceSelector.{field}")
-    yield from taint_errors(spec.get("taint") or {}, "spec.taint", old_taint)
+    yield from taint_errors(spec.get("taint") or {}, "spec.taint")
 
 
 def _add_time(rule: Object, now: str) -> None:

@@ -19,6 +19,11 @@ from apiserver.apimachinery.errors import FieldError, duplicate, invalid, requir
 T = TypeVar("T")
 Check = Callable[[T, str], Iterator[FieldError]]
 
+MAX_REQUESTS = MAX_CONSTRAINTS = MAX_CONFIGS = MAX_SELECTORS = 32
+MAX_ALTERNATIVES = 8
+MAX_BINDING_CONDITIONS = 4
+MAX_COUNTER_SETS, MAX_CONSUMPTIONS = 8, 2
+ATTRIBUTE_KINDS = ("int", "bool", "string", "version")
 MAX_POOL_NAME = formats.SUBDOMAIN_MAX
 MAX_ID = 32
 MAX_KEY = formats.LABEL_MAX + 1 + MAX_ID  # domain/ID
@@ -29,12 +34,27 @@ _uuid = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 __all__ = ["driver_errors", "label_errors"]
 
 
+def declared_short_name_errors(name: str, path: str) -> Iterator[FieldError]:
+    for message in formats.dns1123_label(name):
+        yield invalid(path, name, _in_bytes(message))
+
+
+def declared_long_name_errors(name: str, path: str) -> Iterator[FieldError]:
+    for message in formats.dns1123_subdomain(name):
+        yield invalid(path, name, _in_bytes(message))
+
+
+def _in_bytes(message: str) -> str:
+    """Upstream's declared checks count bytes (apimachinery pkg/api/validate/content)."""
+    return message.replace("characters", "bytes") if message.startswith("must be no more than") else message
+
+
 def declared_driver_errors(name: str, path: str) -> Iterator[FieldError]:
     if not name:
         yield required(path)
         return
     for message in formats.dns1123_subdomain_caseless(name):
-        yield invalid(path, name, message)
+        yield invalid(path, name, _in_bytes(message))
     if len(name) > formats.LABEL_MAX:
         yield too_long_text(path, formats.LABEL_MAX)
 
@@ -60,7 +80,7 @@ def declared_pool_errors(name: str, path: str) -> Iterator[FieldError]:
             yield invalid(path, name, f"segment {i}: must not be empty")
             continue
         for message in formats.dns1123_subdomain(part):
-            yield invalid(path, part, f"segment {i}: {message}")
+            yield invalid(path, part, f"segment {i}: {_in_bytes(message)}")
 
 
 def identifier_errors(name: str, path: str) -> Iterator[FieldError]:
@@ -115,6 +135,13 @@ def uuid_errors(text: str, path: str) -> Iterator[FieldError]:
 def label_value_errors(value: str, path: str) -> Iterator[FieldError]:
     for message in formats.label_value(value):
         yield invalid(path, value, message)
+
+
+def items_errors(items: Sequence[T], maximum: int, check: Check[T], path: str) -> Iterator[FieldError]:
+    """Each item's; a list that is too long is not looked at: its length is judged by declaration."""
+    if len(items) <= maximum:
+        for i, item in enumerate(items):
+            yield from check(item, f"{path}[{i}]")
 
 
 def slice_errors(items: Sequence[T], maximum: int, check: Check[T], path: str) -> Iterator[FieldError]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.pod_mutations import reset_metadata_for_status
+from apiserver.api.resource import declared
 from apiserver.api.resource.allocations import DeviceId, allocated, device_id, status_errors
 from apiserver.api.resource.claim_checks import ClaimChecks
 from apiserver.api.resource.claims import claim_errors, default_claim, default_tolerations, drop_disabled, request_names
@@ -38,7 +39,8 @@ class ResourceClaimStrategy(KindStrategy):
         drop_disabled(obj.get("spec") or {})
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return claim_errors(obj.get("spec") or {}, "spec")
+        yield from claim_errors(obj.get("spec") or {}, "spec")
+        yield from declared.claim_errors(obj.get("spec") or {}, "spec")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from self.metadata_errors(obj)

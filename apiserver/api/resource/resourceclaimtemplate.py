@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apiserver.api.columns import AGE, NAME
+from apiserver.api.resource import declared
 from apiserver.api.resource.claim_checks import TemplateChecks
 from apiserver.api.resource.claims import claim_errors, default_claim, drop_disabled
 from apiserver.api.resource.deviceclass import GROUP
@@ -32,13 +33,20 @@ class ResourceClaimTemplateStrategy(KindStrategy):
         drop_disabled(get(obj, "spec", "spec", default={}))
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        yield from template_metadata_errors(get(obj, "spec", "metadata", default={}), "spec.metadata")
-        yield from claim_errors(get(obj, "spec", "spec", default={}), "spec.spec")
+        yield from _written_errors(obj)
+        yield from declared.claim_errors(get(obj, "spec", "spec", default={}), "spec.spec")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
-        yield from self.validate_whole(ctx, obj)
+        yield from self.metadata_errors(obj)
+        yield from _written_errors(obj)
         yield from metadata_update_errors(obj, old)
         yield from immutable_internal(obj.get("spec"), old.get("spec"), "ResourceClaimTemplateSpec", "spec")
+        yield from declared.claim_errors(get(obj, "spec", "spec", default={}), "spec.spec")
+
+
+def _written_errors(obj: Object) -> Iterator[FieldError]:
+    yield from template_metadata_errors(get(obj, "spec", "metadata", default={}), "spec.metadata")
+    yield from claim_errors(get(obj, "spec", "spec", default={}), "spec.spec")
 
 
 RESOURCE = Resource(

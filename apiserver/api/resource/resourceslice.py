@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from apiserver.api.columns import AGE, NAME
+from apiserver.api.resource import declared
 from apiserver.api.resource.deviceclass import GROUP
 from apiserver.api.resource.devices import spec_errors
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
@@ -32,11 +33,13 @@ class ResourceSliceStrategy(KindStrategy):
         _drop_disabled(obj)
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        return spec_errors(obj.get("spec") or {}, None)
+        yield from spec_errors(obj.get("spec") or {}, None)
+        yield from declared.slice_errors(obj.get("spec") or {})
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from metadata_update_errors(obj, old)
         yield from spec_errors(obj.get("spec") or {}, old.get("spec") or {})
+        yield from declared.slice_errors(obj.get("spec") or {})
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         driver = _driver(obj)
@@ -63,6 +66,7 @@ def _drop_disabled(obj: Object) -> None:
     DRAListTypeAttributes, DRAPartitionableDevicesType, DRAOptionalNodeOperations."""
     for field in ("partitionTypeAttribute", "skipNodeOperations"):
         obj["spec"].pop(field, None)
+    _drop_empty(obj["spec"])
     for device in _devices(obj):
         device.pop("nodeAllocatableResources", None)
         for consumption in device.get("consumesCounters") or ():
@@ -70,6 +74,14 @@ def _drop_disabled(obj: Object) -> None:
         for attribute in (device.get("attributes") or {}).values():
             for field in ("bools", "ints", "strings", "versions"):
                 attribute.pop(field, None)
+
+
+def _drop_empty(spec: Object) -> None:
+    """An empty list counts only as one list too many (beside the other)."""
+    if not {"devices", "sharedCounters"} <= spec.keys():
+        for field in ("devices", "sharedCounters"):
+            if spec.get(field) == []:
+                del spec[field]
 
 
 def _node(obj: Object) -> str:

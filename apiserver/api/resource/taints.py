@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from apiserver.api.resource.names import label_value_errors, slice_errors
-from apiserver.apimachinery.errors import FieldError, duplicate, invalid, not_supported, required
+from apiserver.api.resource.names import MAX_BINDING_CONDITIONS, items_errors, label_value_errors
+from apiserver.apimachinery.errors import FieldError, duplicate, invalid
 from apiserver.apimachinery.object_meta import label_key_errors
 from apiserver.apimachinery.objects import Object
 
-EFFECTS = ("NoExecute", "NoSchedule", "None")
-OPERATORS = ("Equal", "Exists")
-MAX_BINDING_CONDITIONS = 4
 
-
-def taint_errors(taint: Object, path: str, old: Object | None = None) -> Iterator[FieldError]:
+def taint_errors(taint: Object, path: str) -> Iterator[FieldError]:
     yield from label_key_errors(taint.get("key") or "", f"{path}.key")
     if taint.get("value"):
         yield from label_value_errors(taint["value"], f"{path}.value")
-    effect = taint.get("effect") or ""
-    if old is not None and (old.get("effect") or "") == effect:
-        return
-    if not effect:
-        yield required(f"{path}.effect")
-    elif effect not in EFFECTS:
-        yield not_supported(f"{path}.effect", effect, EFFECTS)
 
 
 def tolerations_errors(holder: Object, path: str) -> Iterator[FieldError]:
@@ -33,27 +22,18 @@ def tolerations_errors(holder: Object, path: str) -> Iterator[FieldError]:
 
 
 def toleration_errors(toleration: Object, path: str) -> Iterator[FieldError]:
-    key, value, effect = (toleration.get(field) or "" for field in ("key", "value", "effect"))
-    operator = toleration.get("operator") or ""
-    if key:
-        yield from label_key_errors(key, f"{path}.key")
+    operator, value = (toleration.get(field) or "" for field in ("operator", "value"))
     if operator == "Exists" and value:
         yield invalid(f"{path}.value", value, "must be empty for operator `Exists`")
     elif operator == "Equal":
         yield from label_value_errors(value, f"{path}.value")
-    elif not operator:
-        yield required(f"{path}.operator")
-    elif operator not in OPERATORS:
-        yield not_supported(f"{path}.operator", operator, OPERATORS)
-    if effect and effect not in EFFECTS:
-        yield not_supported(f"{path}.effect", effect, EFFECTS)
 
 
 def binding_conditions_errors(device: Object, path: str) -> Iterator[FieldError]:
     """Upstream validateDeviceBindingParameters: both lists or none, and nothing in both."""
     wanted, failures = device.get("bindingConditions") or [], device.get("bindingFailureConditions") or []
     for name, conditions in (("bindingConditions", wanted), ("bindingFailureConditions", failures)):
-        yield from slice_errors(conditions, MAX_BINDING_CONDITIONS, label_key_errors, f"{path}.{name}")
+        yield from items_errors(conditions, MAX_BINDING_CONDITIONS, label_key_errors, f"{path}.{name}")
     yield from _duplicates(wanted, f"{path}.bindingConditions")
     for i, condition in enumerate(failures):
         here = f"{path}.bindingFailureConditions[{i}]"

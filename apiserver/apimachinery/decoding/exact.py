@@ -492,7 +492,7 @@ def _encode_struct(type: GoType, value: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for name, field in struct_fields(type.struct).items():
         member = value.get(name, ZERO)
-        if field.omitempty and _is_empty(field.type, member):
+        if field.omitempty and _is_empty(field.type, member) and not (field.keeps_empty and member == []):
             continue
         if field.omitzero and (member is ZERO or member is None or member is EMPTY):
             continue

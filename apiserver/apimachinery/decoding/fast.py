@@ -59,7 +59,9 @@ def table(definition: str) -> Table:
 
 def _fill(target: Table, fields: dict[str, Field]) -> None:
     target.names = frozenset(fields)
-    target.omit = frozenset(n for n, f in fields.items() if f.omitempty and f.type.kind != t.POINTER)
+    target.omit = frozenset(
+        n for n, f in fields.items() if f.omitempty and not f.keeps_empty and f.type.kind != t.POINTER
+    )
     target.always = tuple((n, encode(f.type, ZERO)) for n, f in fields.items() if _is_always_written(f))
     for name, field in fields.items():
         kind = field.type.pointee.kind

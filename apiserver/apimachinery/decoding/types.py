@@ -64,6 +64,13 @@ class GoType(NamedTuple):
         return found
 
 
+# Lists that are told from none at all when they are empty: their kinds' defaults or validation ask Go for nil.
+_TOLD_FROM_NONE = {
+    "io.k8s.api.autoscaling.v2.HPAScalingRules": ("policies",),
+    "io.k8s.api.resource.v1.ResourceSliceSpec": ("devices", "sharedCounters"),
+}
+
+
 class Field(NamedTuple):
     """A struct's field with its type."""
 
@@ -71,6 +78,7 @@ class Field(NamedTuple):
     omitempty: bool
     omitzero: bool
     embedded: tuple[str, ...]
+    keeps_empty: bool = False
 
 
 @cache
@@ -109,12 +117,14 @@ def _unnamed(text: str, name: str) -> GoType:
 @cache
 def struct_fields(definition: str) -> dict[str, Field]:
     """The JSON fields of a struct, in Go's order."""
-    return {name: _field(field) for name, field in builtin().definition(definition).go_fields.items()}
+    kept = _TOLD_FROM_NONE.get(definition, ())
+    fields = builtin().definition(definition).go_fields
+    return {name: _field(field, name in kept) for name, field in fields.items()}
 
 
-def _field(field: GoField) -> Field:
+def _field(field: GoField, keeps_empty: bool) -> Field:
     embedded = tuple(field.embedded.split(".")) if field.embedded else ()
-    return Field(go_type(field.type), field.omitempty, field.omitzero, embedded)
+    return Field(go_type(field.type), field.omitempty, field.omitzero, embedded, keeps_empty)
 
 
 def struct_type(definition: str) -> GoType:

@@ -84,3 +84,11 @@ def test_a_containers_metric_names_a_resource_of_containers_and_a_container() ->
     assert found[1].startswith(
         'spec.metrics[0].containerResource.container: Invalid value: "a_b": a lowercase RFC 1123'
     )
+
+
+def test_an_empty_list_of_policies_is_no_wish_for_the_defaults() -> None:
+    none = scaling("Deployment", "apps/v1", behavior={"scaleUp": {}})
+    assert (errors(RESOURCE, none), len(none["spec"]["behavior"]["scaleUp"]["policies"])) == ([], 2)
+    empty = scaling("Deployment", "apps/v1", behavior={"scaleUp": {"policies": []}})
+    wanted = "Required value: must specify at least one Policy"
+    assert errors(RESOURCE, empty) == [f"spec.behavior.scaleUp.policies: {wanted}"]

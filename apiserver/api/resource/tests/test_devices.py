@@ -228,3 +228,45 @@ def test_a_class_is_checked_anew_where_it_changed() -> None:
             assert causes(answer) == {"spec.config[0].opaque": "Required value"}
 
     run_virtual(scenario())
+
+
+def test_alternatives_are_judged_also_where_they_may_not_be_and_declared_faults_come_last() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            both = {**ONE, "firstAvailable": [{"name": "a", "tolerations": [{"effect": "x"}]}]}
+            _, answer = await api.ask("POST", CLAIMS, claim(both, constraints=[{"matchAttribute": "model"}, {}]))
+            assert list(causes(answer)) == [
+                "spec.devices.requests[0]",
+                "spec.devices.constraints[1]",
+                "spec.devices.requests[0].firstAvailable[0].deviceClassName",
+                "spec.devices.requests[0].firstAvailable[0].tolerations[0].effect",
+                "spec.devices.constraints[0].matchAttribute",
+            ]
+
+    run_virtual(scenario())
+
+
+def test_what_is_there_twice_is_shown_as_go_writes_it() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            again = {"exactly": {"count": 1, "deviceClassName": "gpu"}, "name": "one"}
+            _, answer = await api.ask("POST", CLAIMS, claim(ONE, again))
+            exactly = '{"deviceClassName":"gpu","allocationMode":"ExactCount","count":1}'
+            shown = f'Duplicate value: {{"name":"one","exactly":{exactly}}}'
+            assert causes(answer) == {"spec.devices.requests[1]": shown}
+
+    run_virtual(scenario())
+
+
+def test_an_empty_list_of_devices_goes_with_no_counters() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            code, answer = await api.ask("POST", SLICES, offer(sharedCounters=[]))
+            assert (code, causes(answer)["spec"]) == (
+                422,
+                'Invalid value: "": only one of `sharedCounters` or `devices` is allowed',
+            )
+            code, answer = await api.ask("POST", SLICES, offer())
+            assert (code, "devices" in answer["spec"]) == (201, False)
+
+    run_virtual(scenario())
