@@ -35,6 +35,7 @@ from controllers.framework.ownership import (
     owned_or_orphaned,
 )
 from controllers.framework.pod_control import PodControl
+from controllers.framework.status import write_status
 
 BURST = 500  # upstream BurstReplicas: pods created or deleted in one go
 WORKERS = 5
@@ -224,18 +225,7 @@ class ReplicaSets:
         current = {k: v for k, v in (owner.get("status") or {}).items() if v not in (0, None, [])}
         if current == {k: v for k, v in status.items() if v not in (0, None, [])}:
             return
-        target = {**owner, "status": status}
-        for attempt in range(STATUS_TRIES):
-            try:
-                await self.sets.update_status(target)
-                return
-            except StatusError as error:
-                if error.code == 404:
-                    return
-                if error.code != 409 or attempt + 1 == STATUS_TRIES:
-                    raise
-            fresh = await self.sets.get(owner["metadata"]["name"], owner["metadata"]["namespace"])
-            target = {**fresh, "status": status}
+        await write_status(self.sets, owner, status, STATUS_TRIES)
 
 
 class _Changes:

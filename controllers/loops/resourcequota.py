@@ -24,7 +24,6 @@ from apiserver.apimachinery.quota.evaluators import (
     counts,
 )
 from apiserver.apimachinery.quota.usage import interests, namespace_usage
-from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.discovery import DiscoveryIncomplete, served_resources
 from apiserver.client.informer import Handler, Informer
 from controllers.framework import kinds
@@ -32,6 +31,7 @@ from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request, Retry, itself
 from controllers.framework.manager import Loop
 from controllers.framework.periodic import Periodic
+from controllers.framework.together import Together
 
 NAME = "resourcequota-controller"
 WORKERS = 5
@@ -174,10 +174,8 @@ def _is_news(old: Object | None, new: Object) -> bool:
     return old is None or old["spec"].get("hard") != new["spec"].get("hard")
 
 
-class QuotaLoop:
+class QuotaLoop(Together):
     """The queue, and the look at all quotas every five minutes."""
-
-    name = NAME
 
     def __init__(self, context: Context) -> None:
         quotas = Quotas(context)
@@ -187,24 +185,12 @@ class QuotaLoop:
         self._known = informer.lister
         for resource, gvr in WHOLE.items():
             quotas.watch(resource, context.informer(gvr))
-        self._resync = Periodic(f"{NAME}-resync", self._look, RESYNC, needs=[informer])
+        super().__init__(NAME, self._controller, Periodic(f"{NAME}-resync", self._look, RESYNC, needs=[informer]))
 
     async def _look(self) -> None:
         for quota in self._known.list():
             for request in itself(quota):
                 self._controller.queue.add(request)
-
-    async def run(self) -> None:
-        tasks = TaskOwner(self.name)
-        try:
-            parts = (self._controller.run(), self._resync.run())
-            await asyncio.gather(*(tasks.create_task(part, name=NAME) for part in parts))
-        finally:
-            await tasks.close()
-
-    @property
-    def idle(self) -> bool:
-        return self._controller.idle
 
 
 def build(context: Context) -> Loop:

@@ -29,6 +29,7 @@ from controllers.framework.ownership import (
 )
 from controllers.framework.pod_control import PodControl
 from controllers.framework.revisions import REVISION_HASH
+from controllers.framework.status import write_status
 from controllers.loops.daemonset import plan as plans
 from controllers.loops.daemonset.history import API_VERSION, KIND, History
 from controllers.loops.daemonset.placement import Placements, affinity_to, target_node, tolerations_of
@@ -143,18 +144,7 @@ class DaemonSets:
         """Write the status when it differs; a lost race is tried once more on the newest object, as upstream."""
         if status == {k: v for k, v in (daemon_set.get("status") or {}).items() if v or k in status}:
             return
-        target = {**daemon_set, "status": status}
-        for attempt in range(STATUS_TRIES):
-            try:
-                await self.daemon_sets.update_status(target)
-                return
-            except StatusError as error:
-                if error.code == 404:
-                    return
-                if error.code != 409 or attempt + 1 == STATUS_TRIES:
-                    raise
-            fresh = await self.daemon_sets.get(daemon_set["metadata"]["name"], daemon_set["metadata"]["namespace"])
-            target = {**fresh, "status": status}
+        await write_status(self.daemon_sets, daemon_set, status, STATUS_TRIES)
 
 
 class _Look:

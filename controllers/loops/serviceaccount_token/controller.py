@@ -5,19 +5,18 @@ Runs where `service_account_private_key_file` is given, as upstream's flag; the 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from collections.abc import Iterable
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
-from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.informer import Handler
 from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request
 from controllers.framework.kinds import SECRETS, SERVICE_ACCOUNTS
 from controllers.framework.manager import Idle, Loop
+from controllers.framework.together import Together
 from controllers.loops.serviceaccount_token.facts import (
     ACCOUNT,
     ACCOUNT_UID,
@@ -137,10 +136,8 @@ class References:
             await self.accounts.update({**account, "secrets": kept})
 
 
-class TokenLoop:
+class TokenLoop(Together):
     """Both queues."""
-
-    name = NAME
 
     def __init__(self, context: Context, signer: Signer) -> None:
         tokens, references = Tokens(context, signer), References(context)
@@ -159,18 +156,7 @@ class TokenLoop:
 
         secrets.add_handler(Handler(deleted=deleted))
         self._references.needs(secrets)
-
-    async def run(self) -> None:
-        tasks = TaskOwner(self.name)
-        try:
-            parts = (self._tokens.run(), self._references.run())
-            await asyncio.gather(*(tasks.create_task(part, name=NAME) for part in parts))
-        finally:
-            await tasks.close()
-
-    @property
-    def idle(self) -> bool:
-        return self._tokens.idle and self._references.idle
+        super().__init__(NAME, self._tokens, self._references)
 
 
 def build(context: Context) -> Loop:

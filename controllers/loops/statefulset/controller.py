@@ -22,6 +22,7 @@ from controllers.framework.ownership import (
     fresh_owner_check,
     owned_or_orphaned,
 )
+from controllers.framework.status import write_status
 from controllers.loops.statefulset import facts
 from controllers.loops.statefulset.claims import Claims
 from controllers.loops.statefulset.history import History, Revisions
@@ -111,15 +112,4 @@ class StatefulSets:
         wire, before = facts.plain_status(status), stateful_set.get("status") or {}
         if wire == {**facts.plain_status(before), "collisionCount": wire["collisionCount"]}:
             return
-        target = {**stateful_set, "status": wire}
-        for attempt in range(STATUS_TRIES):
-            try:
-                await self.sets.update_status(target)
-                return
-            except StatusError as error:
-                if error.code == 404:
-                    return
-                if error.code != 409 or attempt + 1 == STATUS_TRIES:
-                    raise
-            fresh = await self.sets.get(stateful_set["metadata"]["name"], stateful_set["metadata"]["namespace"])
-            target = {**fresh, "status": wire}
+        await write_status(self.sets, stateful_set, wire, STATUS_TRIES)

@@ -5,13 +5,11 @@ Mirrors upstream pkg/controller/volume/persistentvolume/pv_controller.go. There 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from apiserver.apimachinery import objects, quantity
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
-from apiserver.apimachinery.tasks import TaskOwner
 from apiserver.client.informer import Handler
 from controllers.framework.claims import BY_CLAIM, class_of, index_by_claim, is_over
 from controllers.framework.context import Context
@@ -19,6 +17,7 @@ from controllers.framework.controller import Controller, Request, itself
 from controllers.framework.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES
 from controllers.framework.manager import Loop
 from controllers.framework.periodic import Periodic
+from controllers.framework.together import Together
 from controllers.loops.volume_binder import matching
 from controllers.loops.volume_binder.host_path import PluginError
 from controllers.loops.volume_binder.matching import BIND_COMPLETED, BOUND_BY_CONTROLLER, SELECTED_NODE
@@ -301,10 +300,8 @@ def _claim_capacity(before: dict[str, Any], volume: Object) -> dict[str, str]:
     return provided
 
 
-class BinderLoop:
+class BinderLoop(Together):
     """The queue, and the look at everything every 15 seconds that claims without a volume wait for."""
-
-    name = NAME
 
     def __init__(self, context: Context) -> None:
         self.binder = Binder(context)
@@ -328,7 +325,8 @@ class BinderLoop:
         volumes.add_handler(Handler(deleted=volume_gone))
         for resource in (STORAGE_CLASSES, PODS, NODES):
             self._controller.needs(context.informer(resource))
-        self._resync = Periodic(f"{NAME}-resync", self._look, RESYNC, needs=self._informers)
+        resync = Periodic(f"{NAME}-resync", self._look, RESYNC, needs=self._informers)
+        super().__init__(NAME, self._controller, resync)
 
     async def reconcile(self, request: Request) -> None:
         await self.binder.reconcile(request)
@@ -341,18 +339,6 @@ class BinderLoop:
             for obj in informer.lister.list():
                 for request in itself(obj):
                     self._controller.queue.add(request)
-
-    async def run(self) -> None:
-        tasks = TaskOwner(self.name)
-        try:
-            parts = (self._controller.run(), self._resync.run())
-            await asyncio.gather(*(tasks.create_task(part, name=NAME) for part in parts))
-        finally:
-            await tasks.close()
-
-    @property
-    def idle(self) -> bool:
-        return self._controller.idle
 
 
 def build(context: Context) -> Loop:
