@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from apiserver.api.columns import NAME
 from apiserver.api.core.event_conversion import convert
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import internal
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, invalid, required
 from apiserver.apimachinery.object_meta import immutable
@@ -18,8 +19,22 @@ TTL = 3600.0  # seconds; upstream --event-ttl
 LIMITS = (("reportingInstance", 128), ("action", 128), ("reason", 128))
 NOTE_LIMIT = 1024
 MISMATCH = "does not match event.namespace"
-FIXED = ("involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "reason", "type")
-FIXED_LATER = ("eventTime", "action", "related", "reportingComponent", "reportingInstance")
+FIXED = (  # fields that stay, and what upstream's internal type makes of them; `reason` is looked at twice there
+    ("involvedObject", "ObjectReference"),
+    ("reason", "string"),
+    ("message", "string"),
+    ("source", "EventSource"),
+    ("firstTimestamp", "metav1.Time"),
+    ("lastTimestamp", "metav1.Time"),
+    ("count", "int32"),
+    ("reason", "string"),
+    ("type", "string"),
+    ("eventTime", "metav1.MicroTime"),
+    ("action", "string"),
+    ("related", "*ObjectReference"),
+    ("reportingComponent", "string"),
+    ("reportingInstance", "string"),
+)
 
 
 class EventStrategy(KindStrategy):
@@ -50,9 +65,10 @@ class EventStrategy(KindStrategy):
         yield from metadata_update_errors(obj, old)
         if obj.get("series") != old.get("series"):
             yield from _series_errors(obj)
-        for field in (*FIXED, *FIXED_LATER):
+        for field, kind in FIXED:
+            now, before = internal(obj.get(field), kind), internal(old.get(field), kind)
             path = "reportingController" if field == "reportingComponent" else field
-            yield from immutable(obj.get(field), old.get(field), path)
+            yield from immutable(now, before, path)
 
     def _basic_errors(self, obj: Object) -> Iterator[FieldError]:
         """What every event has to fulfil (upstream legacyValidateEvent)."""

@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from apiserver.api.columns import AGE, NAME
-from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
-from apiserver.api.validation.resources import quantity_value_errors
-from apiserver.apimachinery import formats, quantity
-from apiserver.apimachinery.addresses import legacy_cidr_errors, parse_cidr_sloppy
-from apiserver.apimachinery.errors import FieldError, duplicate, field_forbidden, invalid, not_supported, required
+from apiserver.api.core.node_validation import (
+    annotations_errors,
+    declared_features_errors,
+    pod_cidrs_errors,
+    resources_errors,
+    swap_errors,
+    taints_errors,
+    update_errors,
+)
+from apiserver.api.strategy import KindStatusStrategy, KindStrategy
+from apiserver.apimachinery.addresses import cidr_warnings
+from apiserver.apimachinery.errors import FieldError
 from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.objects import Object, get, labels_of
 from apiserver.registry.context import Context
@@ -20,10 +27,8 @@ if TYPE_CHECKING:
     from apiserver.registry.dependencies import Dependencies
     from apiserver.registry.store import Store
 
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 ROLE_PREFIX = "node-role.kubernetes.io/"
 ROLE_LABEL = "kubernetes.io/role"
-POD_CIDR_FIXED = 'node updates may not change podCIDR except from "" to valid'
 ADDRESSES_DESCRIPTION = (
     "List of addresses reachable to the node. Queried from cloud provider, if available. More info: "
     "https://kubernetes.io/docs/reference/node/node-status/#addresses Note: This field is declared as mergeable, but the merge "
@@ -51,21 +56,22 @@ class NodeStrategy(KindStrategy):
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         (obj.get("spec") or {}).pop("configSource", None)
         (obj.get("status") or {}).pop("config", None)
+        (obj.get("spec") or {}).pop("podPreemptionPolicy", None)
 
     def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        """The gate InPlacePodVerticalScalingSchedulerPreemption is off, and spec.configSource is gone."""
         obj["status"] = old.get("status") or {}
-        if get(old, "spec", "configSource") is None:
-            (obj.get("spec") or {}).pop("configSource", None)
+        for field in ("configSource", "podPreemptionPolicy"):
+            if get(old, "spec", field) is None:
+                (obj.get("spec") or {}).pop(field, None)
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        spec = obj.get("spec") or {}
-        yield from _taints_errors(spec.get("taints") or (), "metadata.taints")
-        yield from _resources_errors(obj)
-        cidrs = spec.get("podCIDRs") or []
-        for i, cidr in enumerate(cidrs):
-            yield from legacy_cidr_errors(cidr, f"spec.podCIDRs[{i}]")
-        if len(cidrs) > 1 and (len(cidrs) > 2 or len({_family(cidr) for cidr in cidrs}) < 2):
-            yield invalid("spec.podCIDRs", cidrs, "may specify no more than one CIDR for each IP family")
+        yield from annotations_errors(obj)
+        yield from taints_errors(get(obj, "spec", "taints") or (), "metadata.taints")
+        yield from resources_errors(obj)
+        yield from swap_errors(obj)
+        yield from declared_features_errors(obj)
+        yield from pod_cidrs_errors(get(obj, "spec", "podCIDRs") or [])
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         yield from self.validate_whole(ctx, obj)
@@ -76,6 +82,8 @@ class NodeStrategy(KindStrategy):
             yield "spec.configSource: the feature is removed"
         if get(obj, "spec", "externalID"):
             yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+        for i, cidr in enumerate(get(obj, "spec", "podCIDRs") or ()):
+            yield from cidr_warnings(f"spec.podCIDRs[{i}]", cidr)
 
     def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[str]:
         return self.warnings_on_create(ctx, obj)
@@ -83,6 +91,11 @@ class NodeStrategy(KindStrategy):
 
 class NodeStatusStrategy(KindStatusStrategy):
     """`nodes/status`: what kubelets write."""
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        super().prepare_for_update(ctx, obj, old)
+        if get(old, "status", "config") is None:
+            (obj.get("status") or {}).pop("config", None)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
         return update_errors(obj, old)
@@ -95,62 +108,6 @@ def _sync_pod_cidrs(spec: Object) -> None:
         spec["podCIDRs"] = [cidr]
     elif not cidr and cidrs:
         spec["podCIDR"] = cidrs[0]
-
-
-def _family(cidr: str) -> int:
-    parsed = parse_cidr_sloppy(cidr)
-    return 0 if parsed is None else parsed.network.version
-
-
-def update_errors(obj: Object, old: Object) -> Iterator[FieldError]:
-    """Upstream ValidateNodeUpdate."""
-    yield from metadata_update_errors(obj, old)
-    yield from _resources_errors(obj)
-    seen: list[Object] = []
-    for i, address in enumerate(get(obj, "status", "addresses") or ()):
-        if address in seen:
-            yield duplicate(f"status.addresses[{i}]", address)
-        seen.append(address)
-    spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    if before.get("podCIDRs"):
-        now = spec.get("podCIDRs") or []
-        if len(now) != len(before["podCIDRs"]):
-            yield field_forbidden("spec.podCIDRs", POD_CIDR_FIXED)
-        else:
-            for ours, theirs in zip(now, before["podCIDRs"], strict=True):
-                if ours != theirs:
-                    yield field_forbidden("spec.podCIDRs", POD_CIDR_FIXED)
-    if before.get("providerID") and spec.get("providerID") != before["providerID"]:
-        change = "modified" if spec.get("providerID") else "cleared"
-        yield invalid("spec.providerID", None, f"field cannot be {change} once set")
-    yield from _taints_errors(spec.get("taints") or (), "metadata.taints")
-    if (spec.get("externalID") or "") != (before.get("externalID") or ""):
-        yield field_forbidden("spec.externalID", "may not be updated")
-
-
-def _resources_errors(obj: Object) -> Iterator[FieldError]:
-    for side in ("capacity", "allocatable"):
-        for name, amount in (get(obj, "status", side) or {}).items():
-            yield from quantity_value_errors(name, quantity.parse(amount), f"status.{side}.{name}")
-
-
-def _taints_errors(taints: Iterator[Object] | list[Object] | tuple[()], path: str) -> Iterator[FieldError]:
-    seen: list[tuple[str, str]] = []
-    for i, taint in enumerate(taints):
-        here, key, effect = f"{path}[{i}]", taint.get("key") or "", taint.get("effect") or ""
-        for message in formats.qualified_name(key):
-            yield invalid(f"{here}.key", key, message)
-        messages = list(formats.label_value(taint.get("value") or ""))
-        if messages:
-            yield invalid(f"{here}.value", taint["value"], ";".join(messages))
-        if not effect:
-            yield required(f"{here}.effect")
-        elif effect not in EFFECTS:
-            yield not_supported(f"{here}.effect", effect, EFFECTS)
-        if (key, effect) in seen:
-            text = duplicate(here, taint).text
-            yield FieldError("FieldValueDuplicate", here, f"{text}: taints must be unique by key and effect pair")
-        seen.append((key, effect))
 
 
 def _status_cell(obj: Object, now: float) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.core.persistentvolumeclaim import class_of, modes_cell, or_unset, phase_cell
 from apiserver.api.podspec.defaults import default_volume_source
 from apiserver.api.podspec.quantities import round_list
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
+from apiserver.api.validation.internal import internal
 from apiserver.api.validation.persistent_volumes import mount_option_errors, volume_errors
 from apiserver.api.validation.pod.diff import volume_source_diff
 from apiserver.api.validation.pod.warnings import node_term_warnings
@@ -20,6 +22,13 @@ from apiserver.apimachinery.objects import Object, annotations_of, copy, get
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion, Subresource
 
+BETA_TO_GA = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
 TERMS = ("spec", "nodeAffinity", "required", "nodeSelectorTerms")
 DEPRECATED_ANNOTATIONS = {
     "volume.beta.kubernetes.io/storage-class": 'deprecated since v1.8; use "storageClassName" attribute instead',
@@ -106,12 +115,26 @@ def _change_errors(obj: Object, old: Object) -> Iterator[FieldError]:
         detail = f"spec.persistentvolumesource is immutable after creation\n{difference}"
         yield field_forbidden("spec.persistentvolumesource", detail)
     yield from immutable(spec.get("volumeMode"), before.get("volumeMode"), "volumeMode")
-    affinity = before.get("nodeAffinity")
-    if affinity is not None and spec.get("nodeAffinity") != affinity:
-        detail = f"{IMMUTABLE}, except for updating from beta label to GA"
-        yield invalid("nodeAffinity", spec.get("nodeAffinity"), detail)
+    affinity, old_affinity = (internal(s.get("nodeAffinity"), "*VolumeNodeAffinity") for s in (spec, before))
+    if old_affinity is not None and affinity != _with_moved_labels(old_affinity, affinity):
+        yield invalid("nodeAffinity", affinity, f"{IMMUTABLE}, except for updating from beta label to GA")
     if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
         yield field_forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden")
+
+
+def _with_moved_labels(old: Any, new: Any) -> Any:
+    """The old affinity with the new one's keys where these follow from the old ones (upstream betaToGALabel).
+
+    Upstream looks keys up in a map whose answer for those it does not have is "": so they may become empty as well.
+    """
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [_with_moved_labels(o, n) for o, n in zip(old, new, strict=True)]
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return old or None if new is None else new if not new and not old else old
+    moved = {key: _with_moved_labels(value, new.get(key)) for key, value in old.items()}
+    if "Operator" in old and new.get("Key") == BETA_TO_GA.get(old["Key"], ""):
+        moved["Key"] = new["Key"]
+    return moved
 
 
 class VolumeStatusStrategy(KindStatusStrategy):

@@ -58,6 +58,11 @@ class ReplicationControllerStrategy(TemplateStrategy):
         changed = tuple(f for f in ("replicas", "minReadySeconds") if obj["spec"].get(f) != old["spec"].get(f))
         yield from optional_non_negative(obj["spec"], changed, "spec")
 
+    def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[str]:
+        """Upstream hands the templates over in the wrong order: those of the old one are told."""
+        if obj["metadata"].get("generation") != old["metadata"].get("generation"):
+            yield from self.template_warnings(old)
+
     def spec_errors(self, obj: Object, old: Object | None) -> Iterator[FieldError]:
         selector, template, path = obj["spec"].get("selector"), obj["spec"].get("template"), "spec.template"
         if not selector:

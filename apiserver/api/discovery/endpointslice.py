@@ -9,7 +9,7 @@ from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.addresses import endpoint_ip_errors, ip_errors, ip_warnings, is_ipv4, legacy_ip_errors
 from apiserver.apimachinery.errors import FieldError, duplicate, invalid, not_supported, required, too_many
-from apiserver.apimachinery.object_meta import immutable, labels_errors
+from apiserver.apimachinery.object_meta import IMMUTABLE, labels_errors
 from apiserver.apimachinery.objects import Object, labels_of
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Resource, ServedVersion
@@ -84,7 +84,8 @@ class EndpointSliceStrategy(KindStrategy):
         yield from self._head_errors(obj)
         if obj.get("endpoints") != old.get("endpoints"):
             yield from _endpoints_errors(obj)
-        yield from immutable(obj.get("addressType") or "", old.get("addressType") or "", "addressType")
+        if (obj.get("addressType") or "") != (old.get("addressType") or ""):
+            yield invalid("addressType", None, IMMUTABLE)
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterator[str]:
         if obj.get("addressType") == "FQDN":
@@ -148,7 +149,7 @@ def _endpoints_errors(obj: Object) -> Iterator[FieldError]:
 def _endpoint_errors(endpoint: Object, kind: str, path: str) -> Iterator[FieldError]:
     addresses = endpoint.get("addresses") or ()
     if not addresses:
-        yield required(f"{path}.addresses", "must contain at least 1 address")
+        yield required(f"{path}.addresses")
     elif len(addresses) > MAX_ADDRESSES:
         yield too_many(f"{path}.addresses", len(addresses), MAX_ADDRESSES)
     for i, address in enumerate(addresses):

@@ -39,9 +39,8 @@ class IPAddressStrategy(KindStrategy):
         yield from self.metadata_errors(obj)
         yield from _written_errors(obj)
         yield from metadata_update_errors(obj, old)
-        if get(obj, "spec", "parentRef") is None:
-            yield required("spec.parentRef")
-        elif get(obj, "spec", "parentRef") != get(old, "spec", "parentRef"):
+        yield from _missing_errors(obj)
+        if get(obj, "spec", "parentRef") != get(old, "spec", "parentRef"):
             yield invalid("spec.parentRef", None, IMMUTABLE)
 
 

@@ -44,7 +44,7 @@ class RuntimeClassStrategy(KindStrategy):
         handler = obj.get("handler") or ""
         if not handler:
             yield required("handler")
-        for message in formats.dns1123_label(handler) if handler else ():
+        for message in formats.in_bytes(formats.dns1123_label(handler)) if handler else ():
             yield invalid("handler", handler, message)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:

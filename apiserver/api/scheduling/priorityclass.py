@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
-from apiserver.apimachinery.errors import FieldError, field_forbidden, forbidden, invalid, not_supported
+from apiserver.apimachinery.errors import FieldError, field_forbidden, forbidden, invalid, not_supported, required
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, name_of
@@ -55,7 +55,9 @@ class PriorityClassStrategy(KindStrategy):
                 "value", f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"
             )
         policy = obj.get("preemptionPolicy")
-        if policy is not None and policy not in POLICIES:
+        if policy == "":
+            yield required("preemptionPolicy")
+        elif policy is not None and policy not in POLICIES:
             yield not_supported("preemptionPolicy", policy, POLICIES)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:

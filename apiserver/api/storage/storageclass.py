@@ -72,7 +72,8 @@ class StorageClassStrategy(KindStrategy):
 
 
 def _topologies_errors(terms: Sequence[Object]) -> Iterator[FieldError]:
-    seen: list[dict[str, set[str]]] = []
+    # Upstream's list starts with as many empty terms as there are terms: an empty one is a duplicate of each of them.
+    seen: list[dict[str, set[str]]] = [{} for _ in terms]
     for i, term in enumerate(terms):
         path = f"allowedTopologies[{i}]"
         chosen: dict[str, set[str]] = {}

@@ -13,7 +13,7 @@ from apiserver.api.strategy import KindStatusStrategy, KindStrategy
 from apiserver.api.validation.persistent_volumes import volume_spec_errors
 from apiserver.api.validation.pod.names import subdomain_errors
 from apiserver.apimachinery import formats
-from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, required, too_long
+from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, required, too_long, too_long_text
 from apiserver.apimachinery.object_meta import IMMUTABLE
 from apiserver.apimachinery.objects import Object, get
 from apiserver.registry.context import Context
@@ -65,10 +65,10 @@ def attacher_errors(name: str, path: str) -> Iterator[FieldError]:
     if not name:
         yield required(path)
         return
-    for message in formats.dns1123_subdomain_caseless(name):
+    for message in formats.in_bytes(formats.dns1123_subdomain_caseless(name)):
         yield invalid(path, name, message)
     if formats.byte_length(name) > formats.LABEL_MAX:
-        yield too_long(path, formats.LABEL_MAX)
+        yield too_long_text(path, formats.LABEL_MAX)
 
 
 def _source_errors(source: Object, path: str) -> Iterator[FieldError]:

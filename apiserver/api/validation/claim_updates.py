@@ -34,7 +34,7 @@ def claim_update_errors(
     yield from metadata_update_errors(obj, old)
     yield from metadata_errors
     spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    yield from claim_spec_errors(spec, "spec", any_group=_has_bad_group(before), any_values=any_values)
+    yield from claim_spec_errors(spec, "spec", any_group=_may_have_bad_group(before), any_values=any_values)
     new_spec, old_spec = copy(spec), copy(before)
     if not before.get("volumeName"):
         _keep(old_spec, new_spec, "volumeName")
@@ -69,7 +69,7 @@ def same_spec(left: Object, right: Object) -> bool:
 
 
 def _comparable(spec: Object) -> Object:
-    found = {key: value for key, value in spec.items() if value not in (None, {}, [])}
+    found = {key: value for key, value in spec.items() if value not in (None, [])}
     resources = {
         side: {name: parse(amount) for name, amount in amounts.items()}
         for side, amounts in (spec.get("resources") or {}).items()
@@ -79,9 +79,9 @@ def _comparable(spec: Object) -> Object:
     return {**found, **({"resources": resources} if resources else {})}
 
 
-def _has_bad_group(spec: Object) -> bool:
-    groups = [get(spec, field, "apiGroup") for field in ("dataSource", "dataSourceRef")]
-    return any(group and formats.dns1123_subdomain(group) for group in groups)
+def _may_have_bad_group(spec: Object) -> bool:
+    """Upstream allowInvalidAPIGroupInDataSourceOrRef: whoever had any group may have a bad one."""
+    return any(get(spec, field, "apiGroup") is not None for field in ("dataSource", "dataSourceRef"))
 
 
 def _class_moves_from_annotation(obj: Object, old: Object) -> bool:

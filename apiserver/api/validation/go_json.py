@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+from apiserver.apimachinery.errors import go_quote
 
 _KINDS = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 
 
 def syntax_error(text: str) -> str:
     """What Go says of a text that is not JSON; "" when it is."""
+    return _syntax_error(text.encode("utf-8", "surrogatepass"))
+
+
+def _syntax_error(data: bytes) -> str:
+    text = data.decode("latin-1")  # Go's scanner goes byte by byte
     try:
         json.loads(text)
     except json.JSONDecodeError as e:
@@ -22,7 +30,10 @@ def syntax_error(text: str) -> str:
 
 
 def _quoted(char: str) -> str:
-    return {"'": r"'\''", '"': "'\"'"}.get(char, f"'{char}'")
+    """A byte as Go shows it: as the character of that number."""
+    if char in "'\"":
+        return r"'\''" if char == "'" else "'\"'"
+    return f"'{go_quote(char)[1:-1]}'"
 
 
 def _expectation(message: str) -> str:
@@ -39,11 +50,11 @@ def _expectation(message: str) -> str:
 
 def unmarshal_object_error(data: bytes) -> str:
     """Why `data` cannot be read into a Go map[string]interface{}; "" when it can."""
-    text = data.decode("utf-8", "replace")
-    problem = syntax_error(text)
-    if problem:
-        return problem
-    value = json.loads(text)
-    if value is None or isinstance(value, dict):
+    return _syntax_error(data) or kind_error(json.loads(data.decode("latin-1")), dict, "map[string]interface {}")
+
+
+def kind_error(value: Any, kind: type, go_type: str) -> str:
+    """Why a whole JSON value cannot be read into a Go type that wants a `kind`; "" when it can."""
+    if value is None or isinstance(value, kind):
         return ""
-    return f"json: cannot unmarshal {_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
+    return f"json: cannot unmarshal {_KINDS[type(value)]} into Go value of type {go_type}"

@@ -17,7 +17,7 @@ from apiserver.apimachinery.objects import Object
 from apiserver.registry.metadata import META_ORDER
 
 _TYPES = Path(__file__).resolve().parents[2] / "generated" / "internal_types.json"
-_ZERO: dict[str, Any] = {"bool": False, "string": "", "int32": 0, "int64": 0, "resource.Quantity": "0"}
+_ZERO: dict[str, Any] = {"bool": False, "string": "", "types.UID": "", "int32": 0, "int64": 0, "resource.Quantity": "0"}
 
 Fields = dict[str, list[tuple[str, str, str]]]
 

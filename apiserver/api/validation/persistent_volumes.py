@@ -54,7 +54,7 @@ def volume_spec_errors(
     yield from _source_errors(spec, path, name)
     yield from _class_errors(spec.get("storageClassName") or "", f"{path}.storageClassName", inline)
     yield from _mode_errors(spec.get("volumeMode"), f"{path}.volumeMode", inline)
-    if spec.get("volumeAttributesClassName") is not None:
+    if spec.get("volumeAttributesClassName") is not None and not inline:
         yield from _attributes_class_errors(spec, path)
 
 
@@ -73,8 +73,8 @@ def volume_errors(obj: Object, *, any_values: bool = False) -> Iterator[FieldErr
 
 
 def _inline_errors(spec: Object, path: str) -> Iterator[FieldError]:
-    for field in ("claimRef", "capacity"):
-        if spec.get(field):
+    for field, present in (("claimRef", spec.get("claimRef") is not None), ("capacity", bool(spec.get("capacity")))):
+        if present:
             yield field_forbidden(f"{path}.{field}", f"may not be specified {INLINE}")
     if spec.get("csi") is None:
         yield required(f"{path}.csi", f"has to be specified {INLINE}")
@@ -94,7 +94,7 @@ def _capacity_errors(capacity: Object, path: str) -> Iterator[FieldError]:
     if not capacity:
         yield required(path)
     if "storage" not in capacity or len(capacity) > 1:
-        yield not_supported(path, dict(sorted(capacity.items())) or None, ("storage",))
+        yield not_supported(path, dict(sorted(capacity.items())), ("storage",))
     for name, text in capacity.items():
         amount = parse(text)
         yield from basic_resource_errors(amount, f"{path}[{name}]")
