@@ -111,7 +111,7 @@ def _decode_yaml(
     try:
         document = yaml.parse(data)
     except yaml.YamlError as e:
-        raise _unrecognized(str(e), gvk, data) from None
+        raise unrecognized(str(e), gvk, data) from None
     return _decode_exactly(orjson.dumps(document.value), data, document.duplicates, schema, gvk, validation, accepted)
 
 
@@ -129,7 +129,7 @@ def _decode_exactly(
         loads(data)
         document = parse(data)
     except (SyntaxFault, DecodeError) as e:
-        raise _unrecognized(_interpret_error(str(e)), gvk, original) from None
+        raise unrecognized(_interpret_error(str(e)), gvk, original) from None
     actual = _interpret(document, gvk, original)
     found, errors = _decode_as(actual, document, schema, gvk, accepted)
     errors = [*_yaml_errors(duplicates), *errors]
@@ -169,14 +169,15 @@ def _decode_as(
                     f"the API version in the data ({actual.group_version}) "
                     f"does not match the expected API version ({gvk.group_version})"
                 ) from None
+            if is_registered(actual):
+                raise _unconvertible(actual, gvk) from None
             raise _not_registered(actual, gvk) from None
     try:
         found, errors = Decoder().decode(document, struct_type(schema.name))
     except DecodeError as e:
         raise _cannot_be_handled(actual, gvk, str(e)) from None
     if internal_type(actual) != internal_type(gvk):
-        source = f"{actual.version}.{actual.kind}"
-        raise _cannot_be_handled(actual, gvk, f"converting ({source}) to ({internal_type(gvk)}): unknown conversion")
+        raise _unconvertible(actual, gvk)
     return found, errors
 
 
@@ -199,7 +200,7 @@ def _interpret(document: Any, gvk: GroupVersionKind, original: bytes) -> GroupVe
     if document is not None:
         if not isinstance(document, Pairs):
             error = f"json: cannot unmarshal {json_kind(document)} into Go value of type {_META}"
-            raise _unrecognized(_interpret_error(error), gvk, original)
+            raise unrecognized(_interpret_error(error), gvk, original)
         for key, value in document:
             name = key.lower()
             if name not in found or value is None:
@@ -207,12 +208,12 @@ def _interpret(document: Any, gvk: GroupVersionKind, original: bytes) -> GroupVe
             if json_kind(value) != "string":
                 field = "apiVersion" if name == "apiversion" else "kind"
                 error = f"json: cannot unmarshal {json_kind(value)} into Go struct field .{field} of type string"
-                raise _unrecognized(_interpret_error(error), gvk, original)
+                raise unrecognized(_interpret_error(error), gvk, original)
             found[name] = value
     try:
         group_version = GroupVersion.parse(found["apiversion"])
     except ValueError as e:
-        raise _unrecognized(str(e), gvk, original) from None
+        raise unrecognized(str(e), gvk, original) from None
     return _with_defaults(group_version, found["kind"], gvk)
 
 
@@ -225,6 +226,17 @@ def _with_defaults(found: GroupVersion, kind: str, gvk: GroupVersionKind) -> Gro
     return GroupVersionKind(group, version, kind or gvk.kind)
 
 
+# metav1.AddToGroupVersion gives these to every version; the others are the core's without a path of their own.
+_OPTIONS = (
+    "CreateOptions",
+    "DeleteOptions",
+    "GetOptions",
+    "ListOptions",
+    "PatchOptions",
+    "UpdateOptions",
+    "WatchEvent",
+)
+_BARE_CORE = ("List", "RangeAllocation", "SerializedReference", "PodLogOptions", "PodExecOptions", "PodAttachOptions")
 _INTERNAL_PACKAGES = {"": "core", "events.k8s.io": "core", "extensions": "apps"}
 
 
@@ -240,11 +252,23 @@ def _not_registered(actual: GroupVersionKind, gvk: GroupVersionKind) -> StatusEr
     return _cannot_be_handled(actual, gvk, why)
 
 
+def _unconvertible(actual: GroupVersionKind, gvk: GroupVersionKind) -> StatusError:
+    source = f"{actual.version}.{actual.kind}"
+    return _cannot_be_handled(actual, gvk, f"converting ({source}) to ({internal_type(gvk)}): unknown conversion")
+
+
+def is_registered(gvk: GroupVersionKind) -> bool:
+    """Kinds that upstream's scheme knows and no document describes."""
+    if gvk.api_version == "v1":
+        return gvk.kind in _OPTIONS or gvk.kind in _BARE_CORE
+    return gvk.kind in _OPTIONS and builtin().has_version(gvk.group_version)
+
+
 def _cannot_be_handled(actual: GroupVersionKind, gvk: GroupVersionKind, why: str) -> StatusError:
     return bad_request(f"{actual.kind} in version {go_quote(actual.version)} cannot be handled as a {gvk.kind}: {why}")
 
 
-def _unrecognized(why: str, gvk: GroupVersionKind, data: bytes) -> StatusError:
+def unrecognized(why: str, gvk: GroupVersionKind, data: bytes) -> StatusError:
     return bad_request(f"the object provided is unrecognized (must be of type {gvk.kind}): {why} ({_summary(data)})")
 
 

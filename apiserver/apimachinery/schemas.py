@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.apimachinery.gvk import GroupVersionKind
+from apiserver.apimachinery.gvk import GroupVersion, GroupVersionKind
 from apiserver.apimachinery.schema import (
     ANY,
     INT_OR_STRING,
@@ -74,6 +74,10 @@ class SchemaSet:
     def schema(self, gvk: GroupVersionKind) -> Schema:
         """The schema of a kind; KeyError when it is not built in."""
         return self.definition(self._kinds[gvk])
+
+    def has_version(self, group_version: GroupVersion) -> bool:
+        """Whether any kind is of this version."""
+        return any(kind.group_version == group_version for kind in self._kinds)
 
     def definition_name(self, gvk: GroupVersionKind) -> str:
         """`io.k8s.api.core.v1.Pod` for v1 Pod; KeyError when it is not built in."""

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable
 from apiserver.apimachinery.codec.negotiate import JSON
 from apiserver.apimachinery.http import Handler, Request, Response
 from apiserver.endpoints.responses import encode_json, method_not_allowed
+from apiserver.endpoints.routing import accepts, not_acceptable
 
 
 class Paths:
     """The non-resource paths. Upstream has two kinds, and both are here:
 
     - `handle`, `handle_prefix`: its plain mux: any method, the exact path (or everything below a prefix);
-    - `document`: its go-restful services: GET only (405 otherwise), a trailing slash makes no difference.
+    - `document`: its go-restful services: GET only (405 otherwise) and for who accepts what they produce (406), a trailing
+      slash makes no difference.
     """
 
     def __init__(self) -> None:
         self._exact: dict[str, Handler] = {}
-        self._documents: dict[str, Handler] = {}
+        self._documents: dict[str, tuple[Handler, str]] = {}
         self._prefixes: list[tuple[str, Handler]] = []
         self._finders: list[Callable[[Request], Handler | None]] = []
         self._listed: list[Callable[[], Iterable[str]]] = []
@@ -36,8 +38,8 @@ class Paths:
         if listed:
             self.list_also(lambda: (prefix,))
 
-    def document(self, path: str, handler: Handler, *, listed: bool = True) -> None:
-        self._documents[path] = handler
+    def document(self, path: str, handler: Handler, *, produces: str = JSON, listed: bool = True) -> None:
+        self._documents[path] = (handler, produces)
         if listed:
             self.list_also(lambda: (path,))
 
@@ -51,13 +53,16 @@ class Paths:
         self._listed.append(paths)
 
     def find(self, request: Request) -> Handler | None:
-        """The handler of a path; raises 405 where a document exists and the method does not."""
+        """The handler of a path; raises 405 where a document exists and the method does not, 406 for what it cannot be."""
         path = request.path
         if (handler := self._exact.get(path)) is not None:
             return handler
-        if (handler := self._documents.get(path.rstrip("/"))) is not None and not path.startswith("//"):
+        if (document := self._documents.get(path.rstrip("/"))) is not None and not path.startswith("//"):
+            handler, produces = document
             if request.method != "GET":
                 raise method_not_allowed()
+            if not accepts(request.headers.get("accept", ""), (produces,)):
+                raise not_acceptable((produces,))
             return handler
         for find in self._finders:
             if (handler := find(request)) is not None:

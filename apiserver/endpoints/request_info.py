@@ -6,6 +6,7 @@ namespaces, and the verb of a GET without a name (list, watch, and the name a fi
 
 from __future__ import annotations
 
+from apiserver.apimachinery import fields
 from apiserver.apimachinery.http import Query, Request, RequestInfo
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -79,13 +80,8 @@ def _decodes(query: Query) -> bool:
 
 def _selected_name(selector: str) -> str:
     """The name that `metadata.name=…` asks for, where it can be a path segment; one wrong term spoils the selector."""
-    name = ""
-    for term in selector.split(","):
-        key, equals, value = term.partition("=")
-        if not equals:
-            if term:
-                return ""
-            continue
-        if key == "metadata.name" and not name:
-            name = value.removeprefix("=")
+    try:
+        name = fields.parse(selector).requires_exact_match("metadata.name") or ""
+    except fields.SelectorError:
+        return ""
     return "" if name in (".", "..") or "/" in name or "%" in name else name

@@ -25,6 +25,7 @@ _PATCHES = (
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )
+_DOCUMENTS = ("/version/", "/openid/v1/jwks/", "/.well-known/openid-configuration/")  # services of one path each
 ACCEPT_MEMO = 512  # distinct Accept headers remembered
 
 
@@ -58,7 +59,7 @@ class Router:
 
     def knows(self, path: str) -> bool:
         """Whether a path belongs to a service that answers with a Status: /api, or a group that is served."""
-        if path == "/api" or path.startswith("/api/"):
+        if path == "/api" or path.startswith(("/api/", *_DOCUMENTS)):
             return True
         if not path.startswith("/apis/"):
             return False
@@ -66,7 +67,7 @@ class Router:
         return bool(group) and self._installer.serves_group(group)
 
     def _check_media_types(self, request: Request, verb: str, route: Route) -> None:
-        if verb == "patch" and not _matches(request.headers.get("content-type", ""), _PATCHES):
+        if verb == "patch" and not _is_one_of(request.headers.get("content-type", ""), _PATCHES):
             raise StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         accept = request.headers.get("accept", "")
         if not accept:
@@ -75,7 +76,7 @@ class Router:
         if known is None:
             if len(self._acceptable) >= ACCEPT_MEMO:
                 self._acceptable.clear()
-            known = self._acceptable[accept] = _matches(accept, _PRODUCED)
+            known = self._acceptable[accept] = accepts(accept, _PRODUCED)
         if not known and not (route.subresource is not None and route.subresource.name == "log"):
             collection = verb in ("list", "watch")
             raise not_acceptable((*_PRODUCED, *_STREAMED) if collection else _PRODUCED)
@@ -91,7 +92,7 @@ def _verb(method: str, info: RequestInfo, route: Route) -> str:
     """The verb that method and path shape ask for; raises 404 for a shape without verbs, 405 for a method."""
     steps = len(info.parts)
     namespaced = route.resource.namespaced
-    if info.namespace and not namespaced and info.resource != "namespaces":
+    if info.namespace and not namespaced and (info.resource != "namespaces" or info.namespace != info.name):
         raise resource_not_found()
     if info.verb == "proxy":
         raise resource_not_found()
@@ -147,10 +148,10 @@ def _subresource_verb(method: str, info: RequestInfo, route: Route) -> str:
     return "connect" if method in (_CONNECT_PROXY if proxy else _CONNECT) else ""
 
 
-def _matches(header: str, types: tuple[str, ...]) -> bool:
-    """go-restful's match: exact media types, `*/*`, no other wildcard, no qualities."""
-    for clause in header.split(","):
-        media_type = clause.partition(";")[0].strip()
-        if media_type == "*/*" or media_type in types:
-            return True
-    return False
+def accepts(header: str, produced: tuple[str, ...]) -> bool:
+    """go-restful's match of an Accept header: exact media types, `*/*`, no other wildcard, no qualities."""
+    return not header or _is_one_of(header, ("*/*", *produced))
+
+
+def _is_one_of(header: str, types: tuple[str, ...]) -> bool:
+    return any(clause.partition(";")[0].strip() in types for clause in header.split(","))

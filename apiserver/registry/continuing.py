@@ -7,6 +7,7 @@ import posixpath
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, NamedTuple
 
+from apiserver.apimachinery.codec.json import SyntaxFault, loads
 from apiserver.apimachinery.errors import StatusError, bad_request, expired
 
 _VERSION = "meta.k8s.io/v1"
@@ -68,32 +69,14 @@ def _json(token: str) -> dict[str, Any]:
         raise _invalid(f"{_INVALID}: illegal base64 data at input byte {len(token) - 1}")
     data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as e:
-        raise _invalid(f"{_INVALID}: {_go_syntax_error(data)}") from e
+        value = loads(data)
+    except SyntaxFault as e:
+        raise _invalid(f"{_INVALID}: {e}") from e
+    if isinstance(value, dict):
+        value = {key.lower(): found for key, found in value.items()}  # Go matches names whatever their case
     if (wrong := _go_type_error(value)) is not None:
         raise _invalid(f"{_INVALID}: {wrong}")
     return value or {}
-
-
-def _go_syntax_error(data: bytes) -> str:
-    """What encoding/json says of bytes that do not begin a value; for trouble further inside only its kind."""
-    text = data.lstrip(b" \t\r\n")
-    if not text:
-        return "unexpected end of JSON input"
-    first = chr(text[0])
-    if first not in '{["-tfn0123456789':
-        return f"invalid character {_quoted(first)} looking for beginning of value"
-    return "unexpected end of JSON input"
-
-
-def _quoted(char: str) -> str:
-    """strconv.QuoteRune for a byte."""
-    if char in "'\\":
-        return f"'\\{char}'"
-    if char.isprintable():
-        return f"'{char}'"
-    return f"'\\u{ord(char):04x}'" if ord(char) >= 0x80 else f"'\\x{ord(char):02x}'"
 
 
 def _go_type_error(value: Any) -> str | None:

@@ -62,13 +62,13 @@ class Reader:
     async def select(self, selection: Selection, options: ListOptions) -> Listing:
         """As `list`, for a selection already made."""
         prefix = selection.prefix
+        limit = 0 if options.resource_version == "0" else options.limit
         try:
             if options.continue_token:
-                return await self._continue(selection, options, prefix)
+                return await self._continue(selection, options, prefix, limit)
             snapshot = await self._snapshot(options)
         except StorageError as e:
             raise self.error(e, "list") from e
-        limit = 0 if options.resource_version == "0" else options.limit
         return self._page(selection, snapshot, prefix, "", limit)
 
     async def _snapshot(self, options: ListOptions) -> Snapshot:
@@ -81,23 +81,23 @@ class Reader:
             raise bad_request(f"invalid resource version: {wrong}")
         revision = int(text)
         # A limit with a revision and no match means exactly that revision (the rule from before there was a match).
-        if options.match == EXACT or (not options.match and options.limit > 0 and revision > 0):
+        if revision > 0 and (options.match == EXACT or (not options.match and options.limit > 0)):
             return await self._cacher.snapshot_at(revision)
         await self._cacher.wait_until(revision)
         return self._cacher.snapshot()
 
-    async def _continue(self, selection: Selection, options: ListOptions, prefix: str) -> Listing:
+    async def _continue(self, selection: Selection, options: ListOptions, prefix: str, limit: int) -> Listing:
         token = continuing.decode(options.continue_token, prefix)
         if options.resource_version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
         if token.revision < 0:
             await self._cacher.wait_current()
-            return self._page(selection, self._cacher.snapshot(), prefix, token.start, options.limit)
+            return self._page(selection, self._cacher.snapshot(), prefix, token.start, limit)
         try:
             snapshot = await self._cacher.snapshot_at(token.revision)
         except Compacted as e:
             raise continuing.too_old(token, prefix) from e
-        return self._page(selection, snapshot, prefix, token.start, options.limit)
+        return self._page(selection, snapshot, prefix, token.start, limit)
 
     def _page(self, selection: Selection, snapshot: Snapshot, prefix: str, start: str, limit: int) -> Listing:
         """At most `limit` selected records from `start` on (0: all), and where to go on."""

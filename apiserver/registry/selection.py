@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apiserver.apimachinery import fields, labels
-from apiserver.apimachinery.errors import StatusError, bad_request
+from apiserver.apimachinery.errors import StatusError, bad_request, go_quote
 from apiserver.registry.resource import Resource
 from apiserver.storage.cacher.record import Change, Record
 from apiserver.storage.cacher.snapshot import Judge, Snapshot
@@ -140,6 +140,12 @@ def _positions(resource: Resource, selector: fields.Selector) -> Iterable[tuple[
         yield position, operator != "!=", value
 
 
+def check_fields(resource: Resource, selector: fields.Selector) -> None:
+    """400 when the selector names a field that the resource cannot be selected by."""
+    for _ in _positions(resource, selector):
+        pass
+
+
 def _selects_namespace(resource: Resource) -> bool:
     """Kinds without a conversion function of their own take it even where they have no namespace."""
     own_words = bool(resource.selectable) or resource.schemas is not None
@@ -154,4 +160,4 @@ def unknown_field(resource: Resource, field: str) -> StatusError:
         return bad_request(f"field label not supported for {resource.gvk('v1')}: {field}")
     if resource.selectable or resource.schemas is not None:
         return bad_request(f"field label not supported: {field}")
-    return bad_request(f'"{field}" is not a known field selector: only "{NAME}", "{NAMESPACE}"')
+    return bad_request(f'{go_quote(field)} is not a known field selector: only "{NAME}", "{NAMESPACE}"')

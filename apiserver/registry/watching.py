@@ -171,7 +171,7 @@ class Watching:
         except StatusError as e:
             sink.write(Frame.of(self._hub.writer.error(e)))
             return
-        if self._hub.closed or not self._hub.cacher.ready:
+        if self._hub.closed or not self._hub.cacher.ready or self._timeout < 0:
             return
         # No await from here to register(): events must not slip between.
         past = self._past(older, position)
@@ -271,7 +271,7 @@ class Watches:
         if not self._cacher.ready:
             raise self._reader.unready()
         timeout = options.timeout_seconds or min_timeout * (1.0 + ctx.rand.random())
-        timeout = min(max(timeout, 0.0), LONGEST)
+        timeout = min(timeout, LONGEST)
         key = ChannelKey(selection.namespace, options.label_selector.text, options.field_selector.text, form)
         try:
             start: Start | StatusError = await self._start(options, revision)

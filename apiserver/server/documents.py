@@ -65,7 +65,7 @@ def install_health(paths: Paths, health: Health) -> None:
 def install_openid(paths: Paths, metadata: OpenIDMetadata) -> None:
     """What others verify our service-account tokens by."""
     paths.document(OPENID_CONFIG_PATH, _static(lambda: metadata.configuration, _JSON))
-    paths.document(JWKS_PATH, _static(lambda: metadata.jwks, JWKS_CONTENT_TYPE))
+    paths.document(JWKS_PATH, _static(lambda: metadata.jwks, JWKS_CONTENT_TYPE), produces=JWKS_CONTENT_TYPE)
 
 
 def _static(body: Callable[[], bytes], content_type: str) -> Handler:

@@ -195,6 +195,8 @@ class FieldManager:
     def _check_applied(self, applied: Object, api_version: str) -> None:
         if applied.get("apiVersion") != api_version or applied.get("kind") != self.kind:
             told = [v if isinstance(v := applied.get(key), str) else "" for key in ("apiVersion", "kind")]
+            if told[0].count("/") > 1:
+                told = ["", ""]
             raise bad_request(f"invalid object type: {_go_gvk(*told)}")
         meta = applied.get("metadata")
         meta = meta if isinstance(meta, dict) else {}

@@ -159,6 +159,8 @@ def test_what_is_no_object_is_unrecognized(body: bytes, message: str) -> None:
     [
         ("Foo", "v1", 'no kind "Foo" is registered for version "v1" in scheme "pkg/runtime/scheme.go:111"'),
         ("Pod", "v1", "converting (v1.Pod) to (core.ConfigMap): unknown conversion"),
+        ("List", "v1", "converting (v1.List) to (core.ConfigMap): unknown conversion"),
+        ("CreateOptions", "v1", "converting (v1.CreateOptions) to (core.ConfigMap): unknown conversion"),
         ("ConfigMap", "v2", 'no kind "ConfigMap" is registered for version "v2" in scheme "pkg/runtime/scheme.go:111"'),
     ],
 )

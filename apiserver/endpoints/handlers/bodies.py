@@ -35,11 +35,24 @@ _NOT_PROTOBUF = "provided data does not appear to be a protobuf message, expecte
 # What Go's mime.ParseMediaType takes after the type: `a=b; c="d"`, blanks, an empty end.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETERS = re.compile(rf'(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*")\s*;)*(\s*{_TOKEN}=({_TOKEN}|"([^"\\]|\\.)*"))?\s*')
-_SUMMARY = 30  # bytes of a body that an error shows
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _TYPE = ("kind", "apiVersion")
+# What upstream's scheme of options knows besides them.
+_META_KINDS = {
+    "v1": (
+        "Status",
+        "APIVersions",
+        "APIGroup",
+        "APIGroupList",
+        "APIResourceList",
+        "CreateOptions",
+        "UpdateOptions",
+        "PatchOptions",
+    ),
+    "meta.k8s.io/v1": ("Table", "TableOptions", "PartialObjectMetadata", "PartialObjectMetadataList", "WatchEvent"),
+}
 _GO_MAP = "map[string]interface {}"
 
 
@@ -110,9 +123,7 @@ def _keep_reset(raw: Any, obj: Object) -> None:
 def _from_protobuf(scope: Scope, data: bytes, definition: str) -> bytes:
     """A protobuf body as the JSON it stands for."""
     if not data.startswith(_PROTOBUF_PREFIX):
-        shown = data[:_SUMMARY].hex() + (" ..." if len(data) > _SUMMARY else "") if data else "<empty>"
-        why = f"the object provided is unrecognized (must be of type {scope.gvk.kind})"
-        raise bad_request(f"{why}: {_NOT_PROTOBUF} ({shown})")
+        raise decoding.unrecognized(_NOT_PROTOBUF if data else "empty data", scope.gvk, data)
     return _protobuf_as_json(data, definition)
 
 
@@ -167,17 +178,18 @@ def check_kind(write: Write, obj: Any) -> tuple[Any, list[str]]:
     obj["kind"] = actual.kind
     if actual == gvk:
         return obj, []
+    source, target = f"{actual.version}.{actual.kind}", decoding.internal_type(gvk)
+    unknown = f"converting ({source}) to ({target}): unknown conversion"
     try:
         schema = builtin().schema(actual)
     except KeyError:
-        raise Undecodable(_not_registered(actual)) from None
+        raise Undecodable(unknown if decoding.is_registered(actual) else _not_registered(actual)) from None
     try:
         found = decoding.typed(obj, schema).obj
     except decoding.DecodeError as e:
         raise Undecodable(str(e)) from e
-    source, target = f"{actual.version}.{actual.kind}", decoding.internal_type(gvk)
     if decoding.internal_type(actual) != target:
-        raise Undecodable(f"converting ({source}) to ({target}): unknown conversion")
+        raise Undecodable(unknown)
     return _convert(write, found, gvk.api_version), []
 
 
@@ -327,8 +339,10 @@ def decode_delete_options(data: bytes, media_type: str) -> Object:
     try:
         kind, api_version = _type_meta({} if value is None else value)
         if kind not in ("", "DeleteOptions"):
-            found = GroupVersion.parse(api_version or "meta.k8s.io/v1")
-            raise Undecodable(_not_registered(found.with_kind(kind)))
+            found = GroupVersion.parse(api_version or "meta.k8s.io/v1").with_kind(kind)
+            if kind in _META_KINDS.get(found.api_version, ()):
+                raise Undecodable(f"converting (v1.{kind}) to (v1.DeleteOptions): unknown conversion")
+            raise Undecodable(_not_registered(found))
         options, _ = decoding.typed(value or {}, builtin().definition(_DELETE_OPTIONS))
     except (Undecodable, decoding.DecodeError) as e:
         raise bad_request(str(e)) from e

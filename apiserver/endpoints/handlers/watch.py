@@ -17,7 +17,7 @@ MIN_REQUEST_TIMEOUT = (
 async def watch(scope: Scope, request: Request) -> AnyResponse:
     """Events of a collection, or of one object, from a revision on."""
     form = answers.negotiate(scope, request)
-    options = list_options(request, watch=True)
+    options = list_options(scope, request, watch=True)
     min_timeout = float(scope.options.get("min_request_timeout", MIN_REQUEST_TIMEOUT))
     watching = await scope.store.watch(
         scope.context(request), options, form._replace(pretty=False), min_timeout=min_timeout

@@ -80,6 +80,7 @@ def test_a_special_verb_alone_is_a_bad_path(path: str) -> None:
         ("fieldSelector=metadata.name%3Da/b", ""),
         ("fieldSelector=metadata.name%3D..", ""),
         ("fieldSelector=metadata.name%3Dfoo,nonsense", ""),
+        ("fieldSelector=metadata.name%3Da%5C%3Db", "a=b"),
         ("fieldSelector=metadata.name%3Dfoo&limit=many", ""),
         ("labelSelector=a%3Db", ""),
     ],

@@ -107,6 +107,7 @@ ROUTES = [
     # shapes that nothing has
     ("GET", "/api/v1/pods/b", NOT_FOUND),
     ("GET", "/api/v1/namespaces/a/nodes", NOT_FOUND),
+    ("GET", "/api/v1/namespaces/a/namespaces", NOT_FOUND),
     ("GET", "/api/v1/namespaces/a/pods/b/nope", NOT_FOUND),
     ("GET", "/api/v1/namespaces/a/pods/b/status/c", NOT_FOUND),
     ("GET", "/api/v1/namespaces/a/pods/b/log/c", NOT_FOUND),
@@ -126,7 +127,7 @@ ROUTES = [
     ("GET", "//api/v1/pods", "404 404 page not found"),
     ("GET", "/apis/nope", "404 404 page not found"),
     ("GET", "/apis/nope/v1/things", "404 404 page not found"),
-    ("GET", "/version/x", "404 404 page not found"),
+    ("GET", "/version/x", NOT_FOUND),
     # methods
     ("PUT", "/api/v1/namespaces/a/pods", NOT_ALLOWED),
     ("POST", "/api/v1/namespaces/a/pods/b", NOT_ALLOWED),
@@ -192,8 +193,16 @@ async def test_a_patch_needs_a_patch_type() -> None:
     target = "/api/v1/namespaces/a/pods/b"
     good = {**ADMIN, "content-type": "application/merge-patch+json; charset=utf-8"}
     assert await world.said("PATCH", target, good) == "200 patch v1 pods 0"
-    answer = await world.ask("PATCH", target, {**ADMIN, "content-type": "application/json"})
-    assert (answer.status, body(answer)["message"]) == (415, "415: Unsupported Media Type")
+    for wrong in ("application/json", "*/*"):
+        answer = await world.ask("PATCH", target, {**ADMIN, "content-type": wrong})
+        assert (answer.status, body(answer)["message"]) == (415, "415: Unsupported Media Type")
+
+
+async def test_a_document_goes_to_who_accepts_its_one_type() -> None:
+    for accept, status in (("application/json", 200), ("text/plain, */*", 200), ("application/yaml", 406)):
+        assert (await World().ask("GET", "/version", {**ADMIN, "accept": accept})).status == status
+    answer = await World().ask("GET", "/version", {**ADMIN, "accept": "text/html"})
+    assert body(answer)["message"] == "406: Not Acceptable\n\nAvailable representations: application/json"
 
 
 async def test_every_answer_has_an_audit_id_and_is_not_cached() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import partial
 from typing import Any
 
@@ -118,6 +118,8 @@ async def test_names_and_namespaces_narrow_a_list(world: World) -> None:
 
 @virtual()
 async def test_an_unknown_field_is_refused_in_the_kinds_words(world: World) -> None:
+    odd = await refused(page(world, fieldSelector="a\\=b"))
+    assert odd.message == '"a\\\\" is not a known field selector: only "metadata.name", "metadata.namespace"'
     error = await refused(page(world, fieldSelector="spec.x=1"))
     assert error.message == '"spec.x" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
@@ -144,6 +146,10 @@ async def test_zero_means_anything_and_ignores_the_limit(world: World) -> None:
     await world.store.cacher.wait_current()
     listing = await page(world, resourceVersion="0", limit="1")
     assert (names(listing), listing.continue_token) == ("a b", "")
+    await make(world, "c")
+    token = (await page(world, limit="1")).continue_token
+    rest = await page(world, resourceVersion="0", limit="1", **{"continue": token})
+    assert (names(rest), rest.continue_token) == ("b c", "")
 
 
 @virtual()
@@ -189,6 +195,11 @@ async def test_a_get_of_what_is_not_there_is_a_404(world: World) -> None:
             "invalid continue token: continue key is not valid: server does not recognize this encoded version a",
         ),
         ({"continue": "W1tb" * 20_000}, 400, ""),
+        (
+            {"continue": "e30geA"},
+            400,
+            "invalid continue token: continue key is not valid: invalid character 'x' after top-level value",
+        ),
         ({"continue": "eyJydiI6dHJ1ZSwidiI6IngifQ"}, 400, ""),
         ({"resourceVersion": "1", "resourceVersionMatch": "Exact", "continue": "x"}, 422, ""),
         ({"limit": "x"}, 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
@@ -213,6 +224,11 @@ async def test_a_token_forbids_another_revision(world: World) -> None:
     token = (await page(world, limit="1")).continue_token
     error = await refused(page(world, resourceVersion="5", **{"continue": token}))
     assert error.message == "specifying resource version is not allowed when using continue"
+
+
+def test_a_tokens_fields_are_known_whatever_their_case() -> None:
+    token = urlsafe_b64encode(b'{"V":"meta.k8s.io/v1","RV":7,"Start":"a"}').decode().rstrip("=")
+    assert continuing.decode(token, "/p") == continuing.Continue("/p/a", 7)
 
 
 def test_a_token_cannot_leave_its_collection() -> None:

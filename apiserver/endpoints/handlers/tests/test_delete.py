@@ -64,6 +64,16 @@ async def test_options_may_come_in_protobuf(world: World) -> None:
 
 
 @virtual()
+async def test_options_of_another_kind_are_refused_by_who_knows_it(world: World) -> None:
+    for kind, why in (
+        ("Status", "converting (v1.Status) to (v1.DeleteOptions): unknown conversion"),
+        ("Pod", 'no kind "Pod" is registered for version "v1" in scheme "pkg/runtime/scheme.go:111"'),
+    ):
+        answer = await world.send("DELETE", "a", {"apiVersion": "v1", "kind": kind})
+        assert (answer.status, answer.message) == (400, why)
+
+
+@virtual()
 async def test_a_dry_run_delete_deletes_nothing(world: World) -> None:
     await world.create()
     for arguments in ({"query": "dryRun=All"}, {"body": {"dryRun": ["All"]}}):

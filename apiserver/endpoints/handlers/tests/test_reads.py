@@ -140,6 +140,8 @@ async def test_an_export_is_refused_and_a_name_must_not_be_contradicted(world: W
     assert [i["metadata"]["name"] for i in (await body(world, "list", "a"))["items"]] == ["a"]
     error = await refusal(world, "list", "a", query="fieldSelector=metadata.name%3Db")
     assert error.message == "fieldSelector metadata.name doesn't match requested name"
+    error = await refusal(world, "list", "a", query="fieldSelector=metadata.name%3Db,spec.x%3Dy")
+    assert "spec.x" in error.message
 
 
 @virtual()
