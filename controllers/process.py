@@ -15,8 +15,9 @@ from apiserver.client.informer import Informers
 from apiserver.client.interface import Transport
 from apiserver.client.leaderelection import LeaderElector, Terms
 from apiserver.client.resources import Client
-from controllers.framework.context import Context
-from controllers.framework.manager import Manager
+from controllers.framework import accounts
+from controllers.framework.context import Accounts, Context
+from controllers.framework.manager import Loop, Manager
 from controllers.loops.registry import LOOPS, OFF_BY_DEFAULT
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ def selected(names: Sequence[str]) -> list[str]:
 @dataclass
 class Options:
     """`loops`: names as `--controllers` takes them. `settings`: what single loops read from their Context.
-    `started` is called when the loops have their first state, or wait for another process's lease."""
+    `started` is called when the loops have their first state, or wait for another process's lease. `accounts`: how loops
+    speak as their service accounts (None: all as the process itself)."""
 
     identity: str
     loops: Sequence[str] = ("*",)
@@ -56,6 +58,7 @@ class Options:
     settings: dict[str, Any] = field(default_factory=dict)
     detect_mutations: bool = False
     started: Callable[[], None] = lambda: None
+    accounts: Accounts | None = None
 
 
 async def run(transport: Transport, clock: Clock, rand: Random, options: Options) -> None:
@@ -65,9 +68,11 @@ async def run(transport: Transport, clock: Clock, rand: Random, options: Options
     async def lead() -> None:
         informers = Informers(client, rand, detect_mutations=options.detect_mutations)
         context = Context(client, informers, clock, rand, dict(options.settings))
-        manager = Manager(context, [LOOPS[name](context) for name in selected(options.loops)])
+        names = selected(options.loops)
+        manager = Manager(context, [_build(name, context, options.accounts) for name in names])
         tasks = TaskOwner("controllers")
-        tasks.create_task(_tell_started(informers, options.started), name="tell-started")
+        owned = [LOOPS[name].account for name in names] if options.accounts is not None else []
+        tasks.create_task(_tell_started(client, owned, informers, options.started), name="tell-started")
         try:
             await manager.run()
         finally:
@@ -92,6 +97,15 @@ async def run(transport: Transport, clock: Clock, rand: Random, options: Options
         await asyncio.sleep(options.terms.retry_period)
 
 
-async def _tell_started(informers: Informers, started: Callable[[], None]) -> None:
+def _build(name: str, context: Context, speak_as: Accounts | None) -> Loop:
+    entry = LOOPS[name]
+    return entry.build(context.under(entry.account, speak_as) if speak_as is not None and entry.account else context)
+
+
+async def _tell_started(
+    client: Client, owned: Sequence[str], informers: Informers, started: Callable[[], None]
+) -> None:
+    if owned:
+        await accounts.ensure(client, [account for account in owned if account])
     await informers.wait_synced()
     started()

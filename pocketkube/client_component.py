@@ -81,22 +81,27 @@ def _common_flags() -> tuple[Flag, ...]:
 async def _serve(component: ClientComponent, given: Given, stop: asyncio.Event, reporter: Reporter) -> None:
     from apiserver.client.config import load_kubeconfig
     from apiserver.client.http_transport import HttpTransport
-    from apiserver.client.lanes import LEASES, WATCHES, Lane
     from apiserver.server.flags import UsageError
 
     if not given.get("kubeconfig"):
         raise UsageError("name a kubeconfig: --kubeconfig FILE")
     transport = HttpTransport(load_kubeconfig(given["kubeconfig"]))
-    lane = Lane(transport, AT_ONCE, beside=(WATCHES, LEASES))
 
     async def work() -> None:
         await wait_for_server(transport)
-        await component.work(given, lane, reporter.ready)
+        await component.work(given, lane(transport), reporter.ready)
 
     try:
         await until(stop, work(), component.name)
     finally:
         await transport.aclose()
+
+
+def lane(transport: Transport) -> Transport:
+    """What a component's own requests go through."""
+    from apiserver.client.lanes import LEASES, WATCHES, Lane
+
+    return Lane(transport, AT_ONCE, beside=(WATCHES, LEASES))
 
 
 async def wait_for_server(transport: Transport) -> None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from apiserver.client.interface import Transport
     from apiserver.server.flags import Flag
+    from controllers.framework.context import Accounts
     from controllers.process import Options
 
 USER = "system:kube-controller-manager"
-GROUPS = ("system:masters",)  # as kubeadm's use of one service account for each loop comes to
 
 
 def _flags() -> Sequence[Flag]:
@@ -52,6 +52,12 @@ def _flags() -> Sequence[Flag]:
         ),
         Flag("hostpath-directory", "hostpath_directory", text, "Where such volumes lie (/tmp/hostpath_pv)."),
         Flag("terminated-pod-gc-threshold", "terminated_pod_gc_threshold", integer, "Finished pods to keep (12500)."),
+        Flag(
+            "use-service-account-credentials",
+            "use_service_account_credentials",
+            boolean,
+            "Run each loop as a service account of its own (false).",
+        ),
     )
 
 
@@ -67,14 +73,33 @@ def _check(given: Given) -> None:
 
 async def work(given: Given, transport: Transport, started: Started) -> None:
     """Run the loops until cancelled. `given` has the flags by their names here."""
+    if not given.get("use_service_account_credentials"):
+        await run(given, transport, started)
+        return
+    from apiserver.apimachinery.clock import SystemClock
+    from apiserver.client.config import load_kubeconfig
+    from apiserver.client.http_transport import HttpTransport
+    from apiserver.client.resources import Client
+    from controllers.framework.accounts import ServiceAccounts
+
+    nobody = HttpTransport(load_kubeconfig(given["kubeconfig"]).anonymous())
+    try:
+        accounts = ServiceAccounts(Client(transport), client_component.lane(nobody), SystemClock())
+        await run(given, transport, started, accounts.transport)
+    finally:
+        await nobody.aclose()
+
+
+async def run(given: Given, transport: Transport, started: Started, accounts: Accounts | None = None) -> None:
+    """As `work`, for who knows already how loops speak as their accounts."""
     from apiserver.apimachinery.clock import SystemClock
     from apiserver.apimachinery.rand import Random
-    from controllers.process import run
+    from controllers import process
 
-    await run(transport, SystemClock(), Random(), options(given, started))
+    await process.run(transport, SystemClock(), Random(), options(given, started, accounts))
 
 
-def options(given: Given, started: Started) -> Options:
+def options(given: Given, started: Started, accounts: Accounts | None = None) -> Options:
     from controllers.process import Options
 
     return Options(
@@ -83,6 +108,7 @@ def options(given: Given, started: Started) -> Options:
         leader_elect=given.get("leader_elect", True),
         settings=settings(given),
         started=started,
+        accounts=accounts,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pocketkube import addons, component, kubelet, nodes
+from pocketkube import addons, component, controllers, kubelet, nodes
 from pocketkube.client_component import Given, until
 from pocketkube.errors import LauncherError
 from pocketkube.parts import Part, UpOptions, node_count, wanted
@@ -17,6 +18,7 @@ from pocketkube.steps import say, step
 
 if TYPE_CHECKING:
     from apiserver.apimachinery.http import Handler
+    from controllers.framework.context import Accounts
 
 ADMIN, MASTERS = "kubernetes-admin", "system:masters"
 
@@ -110,6 +112,13 @@ async def _work(part: Part, handler: Handler, given: Given, started: Callable[[]
         await part.component.work(given, transport, started)
 
 
+async def _controllers(part: Part, handler: Handler, given: Given, started: Callable[[], None]) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(_loopback(handler, part.leaf.common_name))
+        accounts = await stack.enter_async_context(_accounts(handler))
+        await controllers.run(given, transport, started, accounts)
+
+
 async def _kubelet(part: Part, handler: Handler, given: Given, started: Callable[[], None]) -> None:
     """Each node is known by its name; nobody has to prove anything within one process."""
     from apiserver.apimachinery.clock import SystemClock
@@ -126,11 +135,31 @@ async def _kubelet(part: Part, handler: Handler, given: Given, started: Callable
 
 
 # Components that are several clients of the server.
-WORKS: dict[str, Work] = {"kubelet": _kubelet}
+WORKS: dict[str, Work] = {"controllers": _controllers, "kubelet": _kubelet}
 
 
 @asynccontextmanager
-async def _loopback(handler: Handler, user: str, groups: tuple[str, ...]) -> AsyncIterator[Any]:
+async def _accounts(handler: Handler) -> AsyncIterator[Accounts]:
+    """How loops speak as their service accounts: by name, as nodes do."""
+    from apiserver.apimachinery.http import UserInfo
+    from apiserver.client.transport import LoopbackTransport
+    from controllers.framework.accounts import groups, username
+
+    made: list[LoopbackTransport] = []
+
+    def speak_as(account: str) -> LoopbackTransport:
+        made.append(LoopbackTransport(handler, user=UserInfo(username(account), groups())))
+        return made[-1]
+
+    try:
+        yield speak_as
+    finally:
+        for transport in made:
+            await transport.aclose()
+
+
+@asynccontextmanager
+async def _loopback(handler: Handler, user: str, groups: tuple[str, ...] = ()) -> AsyncIterator[Any]:
     from apiserver.apimachinery.http import UserInfo
     from apiserver.client.transport import LoopbackTransport
 

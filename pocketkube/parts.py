@@ -60,6 +60,7 @@ def _controllers(options: UpOptions, places: Places, pki: Pki) -> list[str]:
         f"--service-account-private-key-file={pki.key('sa')}",
         "--enable-hostpath-provisioner=true",
         f"--hostpath-directory={places.volumes}",
+        "--use-service-account-credentials=true",
     ]
 
 
@@ -75,7 +76,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         controllers.COMPONENT,
         "Controllers",
-        Leaf("controllers", "ca", controllers.USER, controllers.GROUPS),
+        Leaf("controllers", "ca", controllers.USER),
         _controllers,
         lease="kube-controller-manager",
     ),

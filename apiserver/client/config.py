@@ -6,7 +6,7 @@ import base64
 import os
 import ssl
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class ClientConfig:
     insecure: bool = False
     server_name: str = ""
     namespace: str = "default"
+
+    def anonymous(self) -> ClientConfig:
+        """The same server, without anything that says who we are (upstream rest.AnonymousClientConfig)."""
+        return replace(self, certificate=b"", key=b"", token="", token_file="")
 
     def ssl_context(self) -> ssl.SSLContext:
         """The client side of TLS as the config asks for it."""

@@ -118,6 +118,7 @@ def _commands(home: Path, port: int, kubeconfig: Path) -> dict[str, list[str]]:
         f"--cluster-signing-cert-file={home / 'ca.crt'}",
         f"--cluster-signing-key-file={home / 'ca.key'}",
         f"--service-account-private-key-file={home / 'sa.key'}",
+        "--use-service-account-credentials=true",
     ]
     commands = {"apiserver": ["apiserver", f"--data-dir={home / 'data'}", *apiserver_flags(home, port)]}
     for each in (1, 2):

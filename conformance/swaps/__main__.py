@@ -99,6 +99,7 @@ def commands(which: Combination, target: Target, kubeconfig: Path, home: Path) -
         f"--service-account-private-key-file={pki / 'sa.key'}",
         "--allocate-node-cidrs=true",
         "--cluster-cidr=10.244.0.0/16",
+        "--use-service-account-credentials=true",
     ]
     controllers = [str(peer_bin() / "kube-controller-manager"), JSON, "--secure-port=0", *own, *signing]
     scheduler = [str(peer_bin() / "kube-scheduler"), JSON, "--secure-port=0", *own]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from controllers.framework.context import Context
 from controllers.framework.manager import Loop
@@ -39,47 +40,59 @@ from controllers.loops import (
     volume_protection,
 )
 
-# name as upstream's --controllers knows it → builds the loop
-LOOPS: dict[str, Callable[[Context], Loop]] = {
-    "serviceaccount-token-controller": serviceaccount_token.build,
-    "endpoints-controller": endpoints.build,
-    "endpointslice-controller": endpoints.build_slices,
-    "endpointslice-mirroring-controller": endpoints.build_mirroring,
-    "replicationcontroller-controller": replicaset.build_replication,
-    "pod-garbage-collector-controller": pod_gc.build,
-    "resourcequota-controller": resourcequota.build,
-    "namespace-controller": namespace.build,
-    "serviceaccount-controller": serviceaccount.build,
-    "garbage-collector-controller": garbage_collector.build,
-    "job-controller": job.build,
-    "daemonset-controller": daemonset.build,
-    "deployment-controller": deployment.build,
-    "replicaset-controller": replicaset.build,
-    "cronjob-controller": cronjob.build,
-    "statefulset-controller": statefulset.build,
-    "disruption-controller": disruption.build,
-    "horizontal-pod-autoscaler-controller": horizontalpodautoscaler.build,
-    "certificatesigningrequest-signing-controller": certificates.build_signing,
-    "certificatesigningrequest-approving-controller": certificates.build_approving,
-    "certificatesigningrequest-cleaner-controller": certificates.build_cleaner,
-    "ttl-controller": node_ttl.build,
-    "bootstrap-signer-controller": bootstrap_tokens.build_signer,
-    "token-cleaner-controller": bootstrap_tokens.build_cleaner,
-    "node-ipam-controller": node_ipam.build,
-    "node-lifecycle-controller": node_lifecycle.build,
-    "persistentvolume-binder-controller": volume_binder.build,
-    "persistentvolume-attach-detach-controller": attach_detach.build,
-    "persistentvolume-expander-controller": volume_expand.build,
-    "clusterrole-aggregation-controller": clusterrole_aggregation.build,
-    "persistentvolumeclaim-protection-controller": volume_protection.build_claims,
-    "persistentvolume-protection-controller": volume_protection.build_volumes,
-    "volumeattributesclass-protection-controller": volume_protection.build_classes,
-    "ttl-after-finished-controller": ttl_after_finished.build,
-    "root-ca-certificate-publisher-controller": root_ca.build,
-    "ephemeral-volume-controller": ephemeral_volume.build,
-    "legacy-serviceaccount-token-cleaner-controller": serviceaccount_token.build_cleaner,
-    "taint-eviction-controller": taint_eviction.build,
-    "service-cidr-controller": service_cidr.build,
+
+class Entry(NamedTuple):
+    """How a loop is built, and the service account in whose name it works (empty: the process's own user), as upstream."""
+
+    build: Callable[[Context], Loop]
+    account: str
+
+
+# by the name that upstream's --controllers knows
+LOOPS: dict[str, Entry] = {
+    "serviceaccount-token-controller": Entry(serviceaccount_token.build, ""),
+    "endpoints-controller": Entry(endpoints.build, "endpoint-controller"),
+    "endpointslice-controller": Entry(endpoints.build_slices, "endpointslice-controller"),
+    "endpointslice-mirroring-controller": Entry(endpoints.build_mirroring, "endpointslicemirroring-controller"),
+    "replicationcontroller-controller": Entry(replicaset.build_replication, "replication-controller"),
+    "pod-garbage-collector-controller": Entry(pod_gc.build, "pod-garbage-collector"),
+    "resourcequota-controller": Entry(resourcequota.build, "resourcequota-controller"),
+    "namespace-controller": Entry(namespace.build, "namespace-controller"),
+    "serviceaccount-controller": Entry(serviceaccount.build, "service-account-controller"),
+    "garbage-collector-controller": Entry(garbage_collector.build, "generic-garbage-collector"),
+    "job-controller": Entry(job.build, "job-controller"),
+    "daemonset-controller": Entry(daemonset.build, "daemon-set-controller"),
+    "deployment-controller": Entry(deployment.build, "deployment-controller"),
+    "replicaset-controller": Entry(replicaset.build, "replicaset-controller"),
+    "cronjob-controller": Entry(cronjob.build, "cronjob-controller"),
+    "statefulset-controller": Entry(statefulset.build, "statefulset-controller"),
+    "disruption-controller": Entry(disruption.build, "disruption-controller"),
+    "horizontal-pod-autoscaler-controller": Entry(horizontalpodautoscaler.build, "horizontal-pod-autoscaler"),
+    "certificatesigningrequest-signing-controller": Entry(certificates.build_signing, "certificate-controller"),
+    "certificatesigningrequest-approving-controller": Entry(certificates.build_approving, "certificate-controller"),
+    "certificatesigningrequest-cleaner-controller": Entry(certificates.build_cleaner, "certificate-controller"),
+    "ttl-controller": Entry(node_ttl.build, "ttl-controller"),
+    "bootstrap-signer-controller": Entry(bootstrap_tokens.build_signer, "bootstrap-signer"),
+    "token-cleaner-controller": Entry(bootstrap_tokens.build_cleaner, "token-cleaner"),
+    "node-ipam-controller": Entry(node_ipam.build, "node-controller"),
+    "node-lifecycle-controller": Entry(node_lifecycle.build, "node-controller"),
+    "persistentvolume-binder-controller": Entry(volume_binder.build, "persistent-volume-binder"),
+    "persistentvolume-attach-detach-controller": Entry(attach_detach.build, "attachdetach-controller"),
+    "persistentvolume-expander-controller": Entry(volume_expand.build, "expand-controller"),
+    "clusterrole-aggregation-controller": Entry(clusterrole_aggregation.build, "clusterrole-aggregation-controller"),
+    "persistentvolumeclaim-protection-controller": Entry(volume_protection.build_claims, "pvc-protection-controller"),
+    "persistentvolume-protection-controller": Entry(volume_protection.build_volumes, "pv-protection-controller"),
+    "volumeattributesclass-protection-controller": Entry(
+        volume_protection.build_classes, "volumeattributesclass-protection-controller"
+    ),
+    "ttl-after-finished-controller": Entry(ttl_after_finished.build, "ttl-after-finished-controller"),
+    "root-ca-certificate-publisher-controller": Entry(root_ca.build, "root-ca-cert-publisher"),
+    "ephemeral-volume-controller": Entry(ephemeral_volume.build, "ephemeral-volume-controller"),
+    "legacy-serviceaccount-token-cleaner-controller": Entry(
+        serviceaccount_token.build_cleaner, "legacy-service-account-token-cleaner"
+    ),
+    "taint-eviction-controller": Entry(taint_eviction.build, "node-controller"),
+    "service-cidr-controller": Entry(service_cidr.build, "service-cidrs-controller"),
 }
 
 # Only run where --controllers names them, as upstream.

@@ -6,7 +6,7 @@ There is no scheduler and no kubelet here: a test plays them by writing what the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,15 +17,36 @@ from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.rand import Random
 from apiserver.apimachinery.tasks import TaskOwner
-from apiserver.client.interface import Transport
+from apiserver.client.interface import Transport, TransportResponse
 from apiserver.client.resources import MERGE_PATCH, Client, ResourceClient
 from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
+from controllers.framework import accounts
 from controllers.framework.kinds import PODS
 from controllers.process import Options, run
 
 ADMIN = UserInfo("admin", ("system:masters", "system:authenticated"))
+MANAGER = UserInfo("system:kube-controller-manager", ("system:authenticated",))
 SETTINGS = {"root_ca": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"}
+
+
+class Watched:
+    """A Transport that notes which of its requests the authorizer refuses."""
+
+    def __init__(self, transport: Transport, refused: list[str]) -> None:
+        self._transport = transport
+        self._refused = refused
+
+    async def send(
+        self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> TransportResponse:
+        response = await self._transport.send(method, target, headers=headers, body=body)
+        if response.status == 403 and b" cannot " in (answer := await response.read()):
+            self._refused.append(f"{method} {target}: {answer.decode()}")
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 class LoopWorld:
@@ -106,24 +127,38 @@ async def loop_world(
 ) -> AsyncIterator[LoopWorld]:
     """A ready server with the named loops (upstream's names; none: all of them). Run it inside `run_virtual`.
 
-    `front` may put something between loops and server: an aggregated API, say.
+    The loops have upstream's rights and no others, each those of its service account; that one asks for more is an
+    AssertionError at the end. `front` may put something between loops and server: an aggregated API, say.
     """
     async with world(seed) as server:
         clock = LoopClock(asyncio.get_running_loop())
-        transport = LoopbackTransport(server.server.handler, user=ADMIN)
+        handler = server.server.handler
+        transport, manager = LoopbackTransport(handler, user=ADMIN), LoopbackTransport(handler, user=MANAGER)
+        made: list[LoopbackTransport] = []
+        refused: list[str] = []
+
+        def speak_as(account: str) -> Transport:
+            made.append(LoopbackTransport(handler, user=UserInfo(accounts.username(account), accounts.groups())))
+            return Watched(front(made[-1]), refused)
+
         options = Options(
             identity="test",
             loops=loops or ("*",),
             leader_elect=False,
             settings={**SETTINGS, **(settings or {})},
             detect_mutations=True,
+            accounts=speak_as,
         )
         tasks = TaskOwner("loop world")
-        running = tasks.create_task(run(front(transport), clock, Random(seed), options), name="controllers")
+        running = tasks.create_task(
+            run(Watched(front(manager), refused), clock, Random(seed), options), name="controllers"
+        )
         try:
             yield LoopWorld(server, Client(transport))
             if running.done():
                 running.result()
+            assert refused == []
         finally:
             await tasks.close()
-            await transport.aclose()
+            for each in (*made, manager, transport):
+                await each.aclose()

@@ -19,12 +19,14 @@ from apiserver.client.resources import Client, ResourceClient
 from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
 from controllers import process as controllers
+from controllers.framework import accounts
 from controllers.scheduler import process as scheduler
 from controllers.scheduler.configuration import Configuration
 from kubelet import process as kubelets
 from kubelet.node.identity import GROUP, NodeIdentity
 
 PODS = GroupVersionResource("", "v1", "pods")
+MANAGER = "system:kube-controller-manager"
 MASTERS = ("system:masters", "system:authenticated")
 ROOT_CA = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
@@ -80,6 +82,7 @@ async def cluster_world(
             leader_elect=False,
             settings={"root_ca": ROOT_CA},
             detect_mutations=detect_mutations,
+            accounts=lambda account: transport(accounts.username(account), *accounts.groups()),
         )
         scheduler_options = scheduler.Options(
             identity="scheduler",
@@ -92,7 +95,10 @@ async def cluster_world(
         running = [
             tasks.create_task(work, name=name)
             for name, work in (
-                ("controllers", controllers.run(transport("controllers", *MASTERS), clock, Random(seed), loops)),
+                (
+                    "controllers",
+                    controllers.run(transport(MANAGER, "system:authenticated"), clock, Random(seed), loops),
+                ),
                 (
                     "scheduler",
                     scheduler.run(

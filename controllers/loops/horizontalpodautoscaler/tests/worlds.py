@@ -20,33 +20,42 @@ from controllers.tests.worlds import LoopWorld
 LOOPS = ("horizontal-pod-autoscaler-controller", "deployment-controller", "replicaset-controller")
 
 
+class _Fronted:
+    """A Transport whose answers are the front's where it has one."""
+
+    def __init__(self, front: MetricsFront, server: Transport) -> None:
+        self._front = front
+        self._server = server
+
+    async def send(
+        self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+    ) -> TransportResponse:
+        answer = self._front.answer(target, headers)
+        return answer or await self._server.send(method, target, headers=headers, body=body)
+
+    async def aclose(self) -> None:
+        await self._server.aclose()
+
+
 class MetricsFront:
     """`answers`: path → document; served beside what the server has. `asked`: the queries of each path."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Object] = {}
         self.asked: dict[str, dict[str, list[str]]] = {}
-        self._server: Transport | None = None
 
     def before(self, server: Transport) -> Transport:
-        self._server = server
-        return self
+        return _Fronted(self, server)
 
-    async def send(
-        self, method: str, target: str, *, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
-    ) -> TransportResponse:
+    def answer(self, target: str, headers: Sequence[tuple[str, str]]) -> TransportResponse | None:
+        """None: the server is to answer."""
         parts = urlsplit(target)
         answer = self.answers.get(parts.path)
         aggregated = any("apidiscovery" in value for name, value in headers if name == "Accept")
-        if answer is not None and not aggregated:
-            self.asked[parts.path] = parse_qs(parts.query)
-            return LoopbackResponse(200, Headers(()), "application/json", [orjson.dumps(answer)])
-        assert self._server is not None
-        return await self._server.send(method, target, headers=headers, body=body)
-
-    async def aclose(self) -> None:
-        assert self._server is not None
-        await self._server.aclose()
+        if answer is None or aggregated:
+            return None
+        self.asked[parts.path] = parse_qs(parts.query)
+        return LoopbackResponse(200, Headers(()), "application/json", [orjson.dumps(answer)])
 
     async def use_cpu(self, w: LoopWorld, each: str) -> None:
         """Every pod uses as much."""
