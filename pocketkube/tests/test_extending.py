@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from apiserver.api import apps
 from apiserver.apimachinery.clock import LoopClock, SystemClock, run_virtual
@@ -38,6 +39,9 @@ GIZMOS = GroupVersionResource("gizmos.example.com", "v2", "gizmos")
 PODS = GroupVersionResource("", "v1", "pods")
 NAMESPACES = GroupVersionResource("", "v1", "namespaces")
 CONFIG_MAPS = GroupVersionResource("", "v1", "configmaps")
+CLUSTER_ROLES = GroupVersionResource("rbac.authorization.k8s.io", "v1", "clusterroles")
+CLUSTER_ROLE_BINDINGS = GroupVersionResource("rbac.authorization.k8s.io", "v1", "clusterrolebindings")
+RIGHTS = "its rights, for kubectl apply -f FILE"
 CONFIGURATION = "a configuration, for pocketkube scheduler --config FILE"
 APPLY = {"Content_Type": "application/apply-patch+yaml"}
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
@@ -194,6 +198,10 @@ def test_a_controller_works_with_the_others(examples: Examples) -> None:
 
     async def scenario() -> None:
         async with cluster_world(nodes=1) as w:
+            role, binding = yaml.safe_load_all(examples.text(RIGHTS))
+            await w.resource(CLUSTER_ROLES).create(role)
+            await w.resource(CLUSTER_ROLE_BINDINGS).create(binding)
+            await asyncio.sleep(1)  # the authorizer sees them
             await w.resource(GIZMOS).create(gizmo("a"), "default")
 
             async def told() -> bool:
