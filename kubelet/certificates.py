@@ -28,7 +28,7 @@ from apiserver.apimachinery.objects import Object
 from apiserver.client.config import ClientConfig
 from apiserver.client.http_transport import HttpTransport
 from apiserver.client.interface import Transport, TransportResponse
-from apiserver.client.resources import Client
+from apiserver.client.resources import Client, ResourceClient
 from kubelet.node.identity import GROUP, NodeIdentity
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ SIGNER = "kubernetes.io/kube-apiserver-client-kubelet"
 USAGES = ["digital signature", "client auth"]  # upstream: no key encipherment for an elliptic curve's key
 PATIENCE = 15 * 60.0  # seconds to wait for an issued certificate, as upstream
 POLL = 0.05
+ASKED_AGAIN, REFUSED_PAUSE = 50, 0.2  # times that one without rights asks, and seconds between
 RENEW_AT = 0.8  # of its life
 RETRY = 60.0
 
@@ -109,12 +110,7 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         requests = Client(through, user_agent="kubelet/pocketkube").resource(CSRS)
         wanted = signing_request(identity, key)
-        try:
-            made = await requests.create(wanted)
-        except StatusError as error:
-            if error.code != 409:
-                raise
-            made = await requests.get(wanted["metadata"]["name"])
+        made = await _create(requests, wanted)
         async with asyncio.timeout(PATIENCE):
             while not (issued := issued_certificate(made)):
                 await asyncio.sleep(POLL)
@@ -122,6 +118,23 @@ class Certificates:
         pair = Pair(issued, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self._keep(identity, pair)
         return pair
+
+
+async def _create(requests: ResourceClient, wanted: Object) -> Object:
+    """Ask; who may not (yet) asks again for a while: in a cluster that is coming up the rights are made meanwhile.
+
+    Upstream's kubelet ends instead, and is started again.
+    """
+    for left in reversed(range(ASKED_AGAIN)):
+        try:
+            return await requests.create(wanted)
+        except StatusError as error:
+            if error.code == 409:
+                return await requests.get(wanted["metadata"]["name"])
+            if error.code != 403 or not left:
+                raise
+        await asyncio.sleep(REFUSED_PAUSE)
+    raise AssertionError("unreachable")
 
 
 def signing_request(identity: NodeIdentity, key: ec.EllipticCurvePrivateKey) -> Object:

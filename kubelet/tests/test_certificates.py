@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver.apimachinery.clock import VIRTUAL_EPOCH, LoopClock, run_virtual
+from apiserver.apimachinery.http import UserInfo
 from apiserver.client.config import ClientConfig
 from apiserver.client.transport import LoopbackTransport
 from apiserver.server.tests.worlds import World, world
@@ -117,6 +118,25 @@ def test_a_denied_request_says_so(tmp_path: Path) -> None:
             certificates = Opened(ClientConfig("https://x"), Quiet(server.transport), str(tmp_path), clock)
             with pytest.raises(NotIssued, match="Denied: no"):
                 await certificates.transport_for(IDENTITY)
+            signing.cancel()
+
+    run_virtual(main())
+
+
+def test_who_gets_the_right_to_ask_a_little_later_asks_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with world() as server:
+            transport = Quiet(LoopbackTransport(server.server.handler, user=UserInfo("n", ("system:authenticated",))))
+            clock = LoopClock(asyncio.get_running_loop())
+            certificates = Opened(ClientConfig("https://x"), transport, str(tmp_path), clock)
+            asking = asyncio.create_task(certificates.transport_for(IDENTITY))
+            await asyncio.sleep(2)
+            group = "rbac.authorization.k8s.io"
+            role = {"apiGroup": group, "kind": "ClusterRole", "name": "system:node-bootstrapper"}
+            binding = {"metadata": {"name": "n"}, "roleRef": role, "subjects": [{"kind": "User", "name": "n"}]}
+            assert (await server.ask("POST", f"/apis/{group}/v1/clusterrolebindings", binding))[0] == 201
+            signing = asyncio.create_task(sign(server))
+            assert isinstance(await asking, NodeTransport)
             signing.cancel()
 
     run_virtual(main())
