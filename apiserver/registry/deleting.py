@@ -16,7 +16,7 @@ from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
 from apiserver.registry.list_options import ListOptions
 from apiserver.registry.reading import Listing
-from apiserver.registry.rest import check_preconditions, invalid_object_conflict, storage_key
+from apiserver.registry.rest import check_preconditions, invalid_object_conflict, storage_key, told_key
 from apiserver.registry.writing import Current, Writer
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import Conflict, KeyNotFound
@@ -241,7 +241,7 @@ class Deleter:
         record = await self.records.get(key, "delete")
         while record is not None:
             old = self.writer.decode(record)
-            check_preconditions(self.resource.group_resource, name, key, preconditions, old)
+            check_preconditions(self.resource.group_resource, name, told_key(ctx, key), preconditions, old)
             if ctx.dry_run:
                 break
             try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from apiserver.registry.dependencies import Dependencies
     from apiserver.registry.store import Store
 
+STORAGE_ROOT = "/registry"
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -201,7 +202,7 @@ class Resource:
     def prefix(self) -> str:
         """Where its objects are stored; keys are `<prefix>/<namespace>/<name>` or `<prefix>/<name>`."""
         own = f"{self.group}/" if self.schemas is not None else ""
-        return self.storage_prefix or f"/registry/{own}{self.plural}"
+        return self.storage_prefix or f"{STORAGE_ROOT}/{own}{self.plural}"
 
     @cached_property
     def stored_api_version(self) -> str:

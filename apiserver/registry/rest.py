@@ -20,7 +20,7 @@ from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
 from apiserver.registry.records import RecordMaker
-from apiserver.registry.resource import Resource
+from apiserver.registry.resource import STORAGE_ROOT, Resource
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import KeyValue, Storage, StorageError, Unavailable
 
@@ -43,6 +43,11 @@ def storage_key(resource: Resource, ctx: Context, name: str) -> str:
     if ("/" in name or "%" in name or name[0] == ".") and (found := path_segment_errors(name)):
         raise bad_request(f"Name parameter invalid: {go_value(name)}: {';'.join(found)}")
     return resource.key(ctx.namespace, name)
+
+
+def told_key(ctx: Context, key: str) -> str:
+    """How errors call a key: a dry run ends above the storage that adds the prefix (upstream registry/dryrun.go)."""
+    return key.removeprefix(STORAGE_ROOT) if ctx.dry_run else key
 
 
 def translate(error: StorageError, group_resource: GroupResource, action: str) -> StatusError:

@@ -16,7 +16,7 @@ from apiserver.apimachinery.object_meta import managed_fields_errors
 from apiserver.apimachinery.objects import Object
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Column, Since, Subresource
-from apiserver.registry.rest import check_preconditions
+from apiserver.registry.rest import check_preconditions, told_key
 from apiserver.registry.store import Store
 from apiserver.registry.table import CREATED_DESCRIPTION, NAME_DESCRIPTION
 
@@ -169,7 +169,7 @@ class ScaleRest:
         meta = scale["metadata"]
         resource = self._store.resource
         if uid := meta.get("uid"):
-            key = resource.key(ctx.namespace, name)
+            key = told_key(ctx, resource.key(ctx.namespace, name))
             check_preconditions(resource.group_resource, name, key, {"uid": uid}, old)
         replicas = objects.get(scale, "spec", "replicas", default=0)
         if self._required and replicas == UNSET:

@@ -30,7 +30,7 @@ from apiserver.apimachinery.objects import Object
 from apiserver.registry import metadata
 from apiserver.registry.context import Context
 from apiserver.registry.resource import Checks, Hooks, Resource
-from apiserver.registry.rest import RecordStorage, check_preconditions, path_segment_errors, storage_key
+from apiserver.registry.rest import RecordStorage, check_preconditions, path_segment_errors, storage_key, told_key
 from apiserver.registry.strategy import Strategy
 from apiserver.storage.cacher.record import Record
 from apiserver.storage.interface import Conflict, KeyExists, KeyNotFound
@@ -225,7 +225,7 @@ class Writer:
             old = None if record is None else self.decode(record)
             if old is None and not may_create:
                 raise not_found(self.resource.group_resource, name)
-            check_preconditions(self.resource.group_resource, name, key, preconditions, old)
+            check_preconditions(self.resource.group_resource, name, told_key(ctx, key), preconditions, old)
             obj = await updater(old)
             if old is None:
                 return await self._create_on_update(ctx, key, obj, validate_create), True

@@ -5,7 +5,7 @@ Mirrors upstream pkg/api/pod/util.go (dropDisabledFields) for the feature gates 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from apiserver.api.podspec.containers import all_containers, sub
@@ -17,6 +17,7 @@ LEGACY_ANNOTATIONS = (
     "pod.beta.kubernetes.io/init-container-statuses",
     "pod.alpha.kubernetes.io/init-container-statuses",
 )
+_WITH_ITEMS = ("secret", "configMap", "downwardAPI")
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
@@ -25,20 +26,28 @@ Places = Callable[[Object], Iterator[tuple[Object, str]]]
 
 
 def _user_fields(spec: Object) -> Iterator[tuple[Object, str]]:
-    """AtomicWriteVolumeUserFields."""
+    """AtomicWriteVolumeUserFields; of what stands beside another source, upstream sees the first of these kinds only."""
     for volume in spec.get("volumes") or ():
-        for kind in ("secret", "configMap", "downwardAPI", "projected"):
-            source = volume.get(kind)
-            if source is not None:
-                yield source, "defaultUser"
-                for item in source.get("items") or ():
-                    yield item, "user"
-        for part in sub(volume, "projected").get("sources") or ():
-            for source in part.values():
-                if isinstance(source, dict):
-                    yield source, "user"
-                    for item in source.get("items") or ():
-                        yield item, "user"
+        kind = _first(volume, (*_WITH_ITEMS, "projected"))
+        source = volume.get(kind) or {}
+        yield source, "defaultUser"
+        for item in source.get("items") or ():
+            yield item, "user"
+        for part in sub(volume, "projected").get("sources") or () if kind == "projected" else ():
+            yield from _user_fields_of_part(part)
+
+
+def _user_fields_of_part(part: Object) -> Iterator[tuple[Object, str]]:
+    kind = _first(part, (*_WITH_ITEMS, "serviceAccountToken", "clusterTrustBundle", "podCertificate"))
+    source = part.get(kind) or {}
+    if kind not in _WITH_ITEMS:
+        yield source, "user"
+    for item in source.get("items") or ():
+        yield item, "user"
+
+
+def _first(obj: Object, fields: Iterable[str]) -> str:
+    return next((field for field in fields if obj.get(field) is not None), "")
 
 
 def _scheduling_group(spec: Object) -> Iterator[tuple[Object, str]]:

@@ -24,7 +24,7 @@ from apiserver.apimachinery.patch.errors import json_type
 from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
 from apiserver.endpoints.handlers.admitting import Write
-from apiserver.endpoints.handlers.restoring import restore_error
+from apiserver.endpoints.handlers.restoring import restore_error, with_go_numbers
 from apiserver.endpoints.options import IGNORE
 from apiserver.endpoints.scope import Scope
 
@@ -193,11 +193,17 @@ def check_kind(write: Write, obj: Any) -> tuple[Any, list[str]]:
     return _convert(write, found, gvk.api_version), []
 
 
-def check_restored(write: Write, obj: Object) -> None:
-    """What a strategic merge patch made is restored, not decoded. Raises Undecodable with the converter's words."""
+def restored(write: Write, obj: Object) -> Object:
+    """What a strategic merge patch or an apply made is restored, not decoded: its numbers are converted.
+
+    Raises Undecodable with the converter's words.
+    """
     schema = schema_of(write.scope)
-    if schema.go_fields and (why := restore_error(obj, schema.name)):
+    if not schema.go_fields:
+        return obj
+    if why := restore_error(obj, schema.name):
         raise Undecodable(why)
+    return with_go_numbers(obj, schema.name)
 
 
 def _type_meta(obj: Any) -> tuple[str, str]:

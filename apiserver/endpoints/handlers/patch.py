@@ -138,10 +138,9 @@ def _strategically_merged(write: Write, old: Object, patch: Any, strict: list[st
         obj = _checked(write, patched, strict, refusal, touched)
     except bodies.Undecodable as e:
         try:
-            bodies.check_restored(write, patched)
+            obj = _checked(write, bodies.restored(write, patched), strict, refusal, touched)
         except bodies.Undecodable as restored:
             raise refusal(str(restored)) from e
-        raise refusal(str(e)) from e
     # The struct is told its kind by the URL, whatever the patch says.
     obj["kind"], obj["apiVersion"] = write.scope.gvk.kind, write.scope.gvk.api_version
     return obj
@@ -243,24 +242,25 @@ def _apply_maker(write: Write, data: bytes) -> Maker:
             write.warnings.extend(strict)
         try:
             obj, _ = bodies.check(write, merged)
-        except bodies.Undecodable as e:
-            raise _unconvertible(write, merged, named, str(e)) from e
+        except bodies.Undecodable:
+            obj = _restored(write, merged, named)
         return bodies.to_hub(write, obj)
 
     return make
 
 
-def _unconvertible(write: Write, merged: Object, named: Object, why: str) -> StatusError:
-    """500, as upstream: what was merged by its schema is restored into a struct, which checks more."""
+def _restored(write: Write, merged: Object, named: Object) -> Object:
+    """What was merged by its schema is restored into a struct, which checks more: a 500 then, as upstream."""
     try:
-        bodies.check_restored(write, merged)
+        obj, _ = bodies.check(write, bodies.restored(write, merged))
     except bodies.Undecodable as e:
-        why = str(e)
-    group, version, kind = write.scope.gvk
-    gvk = f"{group}/{version}, Kind={kind}"
-    what = f"{named.get('namespace') or ''}/{named.get('name') or ''}; {gvk}"
-    convert = f"failed to convert new object ({what}) to proper version"
-    return StatusError(500, "", f"{convert}: unable to convert unstructured object to {gvk}: {why}")
+        group, version, kind = write.scope.gvk
+        gvk = f"{group}/{version}, Kind={kind}"
+        what = f"{named.get('namespace') or ''}/{named.get('name') or ''}; {gvk}"
+        convert = f"failed to convert new object ({what}) to proper version"
+        why = f"{convert}: unable to convert unstructured object to {gvk}: {e}"
+        raise StatusError(500, "", why) from e
+    return obj
 
 
 def _check(write: Write, obj: Object, old: Object | None) -> None:

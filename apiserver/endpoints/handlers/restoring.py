@@ -10,6 +10,7 @@ import orjson
 from apiserver.apimachinery.decoding import types as t
 from apiserver.apimachinery.decoding.exact import DecodeError, Decoder, parse
 from apiserver.apimachinery.decoding.types import GoType, struct_fields, struct_type
+from apiserver.apimachinery.objects import Object, copy
 
 _SCALARS = (t.STRING, t.BOOL, t.INT, t.UINT, t.FLOAT)
 _RESTORED = {t.STRUCT: "struct from: ", t.MAP: "map from ", t.SLICE: "slice from "}
@@ -18,6 +19,34 @@ _RESTORED = {t.STRUCT: "struct from: ", t.MAP: "map from ", t.SLICE: "slice from
 def restore_error(obj: Any, definition: str) -> str:
     """The first thing that does not fit, "" where everything does."""
     return _error(obj, struct_type(definition))
+
+
+def with_go_numbers(obj: Object, definition: str) -> Object:
+    """A copy of what has no such fault, its numbers as Go converts them: whole floats, and the low bits of what is larger."""
+    found: Object = _converted(obj, struct_type(definition))
+    return found
+
+
+def _converted(value: Any, type: GoType) -> Any:
+    type = type.pointee
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value, type)
+    if isinstance(value, list) and type.kind == t.SLICE:
+        return [_converted(item, type.inner) for item in value]
+    if isinstance(value, dict) and type.kind == t.MAP:
+        return {key: _converted(item, type.inner) for key, item in value.items()}
+    if isinstance(value, dict) and type.kind == t.STRUCT:
+        fields = struct_fields(type.struct)
+        return {key: _converted(item, fields[key].type) if key in fields else copy(item) for key, item in value.items()}
+    return copy(value)
+
+
+def _number(value: float, type: GoType) -> float:
+    if type.kind not in (t.INT, t.UINT):
+        return value
+    whole = int(value) if abs(value) < 2**63 else -(2**63)  # what amd64 makes of a float that no int64 holds
+    low = whole % (1 << type.bits)
+    return low - (1 << type.bits) if type.kind == t.INT and low >> (type.bits - 1) else low
 
 
 def _error(value: Any, type: GoType) -> str:

@@ -50,6 +50,7 @@ EPHEMERAL_FORBIDDEN = (
     "startupProbe",
     "lifecycle",
 )
+_NEVER_NIL = ("ports", "resources", "resizePolicy", "restartPolicyRules")  # in Go's struct: empty is not set
 
 
 class Surroundings(NamedTuple):
@@ -136,7 +137,8 @@ def ephemeral_containers_errors(pod: Surroundings, path: str) -> Iterator[FieldE
         if target and target not in others:
             yield field_not_found(f"{here}.targetContainerName", target)
         for field in EPHEMERAL_FORBIDDEN:
-            if container.get(field) not in (None, {}, []):
+            value = container.get(field)
+            if value is not None and (value or field not in _NEVER_NIL):
                 yield field_forbidden(f"{here}.{field}", NOT_EPHEMERAL)
         for j, mount in enumerate(container.get("volumeMounts") or ()):
             for field in ("subPath", "subPathExpr"):

@@ -214,9 +214,9 @@ def _families_errors(texts: list[str], path: str) -> Iterator[FieldError]:
     if len(texts) < 2:
         return
     addresses = [parse_sloppy(text) for text in texts]
-    bad = next((text for text, address in zip(texts, addresses, strict=True) if address is None), None)
+    bad = addresses.index(None) if None in addresses else None
     if bad is not None:
-        yield field_internal_error(path, f"failed to check for dual stack with error:invalid IP address: {bad}")
+        yield field_internal_error(path, f"failed to check for dual stack with error:invalid IP[{bad}]: {texts[bad]}")
     if bad is not None or len(texts) > 2 or not are_dual_stack([a for a in addresses if a is not None]):
         yield invalid(path, _shown_ips(texts), "may specify no more than one IP for each IP family")
 

@@ -90,10 +90,11 @@ def _tolerations_errors(tolerations: list[Object], old: list[Object], options: P
 
 
 def _gates_errors(gates: list[Object], old: list[Object]) -> Iterator[FieldError]:
-    before = {gate.get("name") for gate in old}
-    for i, gate in enumerate(gates):
-        if gate.get("name") not in before:
-            message = f"only deletion is allowed, but found new scheduling gate '{gate.get('name') or ''}'"
+    """A name that is new is told once, where it stands last."""
+    before = {gate.get("name") or "" for gate in old}
+    for name, i in {gate.get("name") or "": i for i, gate in enumerate(gates)}.items():
+        if name not in before:
+            message = f"only deletion is allowed, but found new scheduling gate '{name}'"
             yield field_forbidden(f"spec.schedulingGates[{i}].name", message)
 
 

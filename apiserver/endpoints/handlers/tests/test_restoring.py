@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apiserver.endpoints.handlers.restoring import restore_error
+from apiserver.endpoints.handlers.restoring import restore_error, with_go_numbers
 from apiserver.endpoints.handlers.tests.world import World, virtual
 
 POD = "io.k8s.api.core.v1.Pod"
@@ -74,3 +74,19 @@ async def test_an_apply_that_cannot_be_restored_is_refused_in_the_converters_wor
         "failed to convert new object (/a; /v1, Kind=ConfigMap) to proper version: unable to convert unstructured object to "
         '/v1, Kind=ConfigMap: parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"',
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "converted"),
+    [(5.0, 5), (9223372036854775808, -(2**63)), (-1, -1)],
+)
+def test_numbers_are_converted_as_go_converts_them(written: float, converted: int) -> None:
+    pod = {"spec": {"terminationGracePeriodSeconds": written}, "metadata": {"labels": {"a": "b"}}}
+    expected = {"spec": {"terminationGracePeriodSeconds": converted}, "metadata": {"labels": {"a": "b"}}}
+    assert with_go_numbers(pod, POD) == expected
+
+
+def test_an_int32_keeps_the_low_bits() -> None:
+    pod = container(ports=[{"containerPort": 2147483648}, {"containerPort": 9223372036854775808}])
+    ports = with_go_numbers(pod, POD)["spec"]["containers"][0]["ports"]
+    assert ports == [{"containerPort": -2147483648}, {"containerPort": 0}]
