@@ -52,7 +52,9 @@ def _faults(resource: Resource) -> Iterator[str]:
 
 
 def _schema_faults(resource: Resource, versions: Sequence[str]) -> Iterator[str]:
-    for version in versions:
+    elsewhere = resource.storage_group_version or resource.convert is None
+    stored = () if elsewhere else (resource.storage_version,)
+    for version in dict.fromkeys((*versions, *stored)):
         if resource.schemas is not None:
             if version not in resource.schemas:
                 yield f"`schemas` has none for {version}"

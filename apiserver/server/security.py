@@ -69,22 +69,31 @@ def build_security(
         )
     )
     authorization = build_authorizer(options.authorization_mode, listers)
-    tokens = None
-    if signing_pem and options.service_account_issuer:
-        tokens = TokenIssuer(
-            issuer=options.service_account_issuer[0],
-            key=SigningKey(signing_pem),
-            clock=clock,
-            rand=rand,
-            audiences=authentication.audiences,
-            max_expiration=int(options.service_account_max_token_expiration),
-            extend_expiration=options.service_account_extend_token_expiration,
-        )
-    openid = None
-    if key_pems and options.service_account_issuer:
-        jwks_uri = f"https://{address}/openid/v1/jwks"
-        openid = OpenIDMetadata(options.service_account_issuer[0], jwks_uri, KeySet(key_pems))
-    return Security(authentication, authorization, tokens, openid)
+    tokens = _token_issuer(options, signing_pem, authentication.audiences, clock, rand)
+    return Security(authentication, authorization, tokens, _openid(options, key_pems, address))
+
+
+def _token_issuer(
+    options: Options, signing_pem: bytes, audiences: tuple[str, ...], clock: Clock, rand: Random
+) -> TokenIssuer | None:
+    if not signing_pem or not options.service_account_issuer:
+        return None
+    return TokenIssuer(
+        issuer=options.service_account_issuer[0],
+        key=SigningKey(signing_pem),
+        clock=clock,
+        rand=rand,
+        audiences=audiences,
+        max_expiration=int(options.service_account_max_token_expiration),
+        extend_expiration=options.service_account_extend_token_expiration,
+    )
+
+
+def _openid(options: Options, key_pems: tuple[bytes, ...], address: str) -> OpenIDMetadata | None:
+    if not key_pems or not options.service_account_issuer:
+        return None
+    jwks_uri = f"https://{address}/openid/v1/jwks"
+    return OpenIDMetadata(options.service_account_issuer[0], jwks_uri, KeySet(key_pems))
 
 
 def _anonymous(options: Options) -> bool:

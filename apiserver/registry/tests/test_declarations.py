@@ -45,6 +45,7 @@ def test_every_built_in_kind_can_be_served() -> None:
         ({"storage_version": "v3"}, "storage_version 'v3' is none of its versions (v1)"),
         ({"versions": TWO, "schemas": {"v1": SCHEMA, "v2": SCHEMA}}, "several versions (v2, v1) need `convert`"),
         ({"versions": TWO, "convert": lambda obj, to: obj}, "`schemas` has none for v2"),
+        ({"storage_version": "v0", "convert": lambda obj, to: obj}, "`schemas` has none for v0"),
         ({"plural": "Gizmos"}, "plural 'Gizmos' has to be in small letters"),
         ({"namespaced": False}, "its strategy says namespaced = True, the Resource False"),
         ({"watch_index": "spec.owner"}, "spec.owner is not among its selectable fields"),
