@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pocketkube import controllers, etcd, kubeconfig, kubelet, scheduler
+from pocketkube import controllers, kubeconfig, kubelet, scheduler
 from pocketkube.client_component import ClientComponent
 from pocketkube.pki import Leaf, Pki
 from pocketkube.places import Places
@@ -138,6 +138,8 @@ def apiserver_arguments(options: UpOptions, places: Places, pki: Pki, port: int,
         return [*arguments, f"--data-dir={places.store}"]
     arguments.append(f"--etcd-servers={etcd_urls}")
     if options.own_etcd:
+        from pocketkube import etcd  # what looks for the program is not needed where a component starts
+
         arguments += [
             f"--etcd-cafile={pki.cert(etcd.AUTHORITY)}",
             f"--etcd-certfile={pki.cert('etcd-client')}",
