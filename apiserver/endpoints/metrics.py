@@ -15,7 +15,7 @@ from typing import Protocol
 
 from apiserver.apimachinery.http import Request, RequestInfo, Response, Sink, StreamResponse
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 # upstream apiserver/pkg/endpoints/metrics/metrics.go, requestLatencies
 DURATION_BUCKETS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -152,7 +152,8 @@ class Metrics:
             )
         )
         self.add(self.lag)
-        for gauge in _process_metrics():
+        self._started = time.time()
+        for gauge in _process_metrics(self._started):
             self.add(gauge)
 
     def add(self, metric: Metric) -> None:
@@ -186,7 +187,12 @@ class Metrics:
             self.requests.values.clear()
             self.durations.values.clear()
             return Response(200, b"metrics reset\n", "text/plain; charset=utf-8")
-        return Response(200, self.render(), CONTENT_TYPE)
+        return exposition(self.render(), self._started)
+
+
+def exposition(body: bytes, started: float) -> Response:
+    """Metrics as they go out, beside the time (component-base metrics/processstarttime.go) at which their process began."""
+    return Response(200, body, CONTENT_TYPE, [("Process-Start-Time-Unix", str(int(started)))])
 
 
 _VERBS = {"create": "POST", "update": "PUT", "get": "GET", "list": "LIST", "watch": "WATCH", "patch": "PATCH"}
@@ -208,8 +214,7 @@ def _request_labels(request: Request, info: RequestInfo) -> Labels:
     return ("apiserver", dry_run, info.group, info.resource, scope, info.subresource, verb, info.version)
 
 
-def _process_metrics() -> Iterator[Gauge]:
-    started = time.time()
+def _process_metrics(started: float) -> Iterator[Gauge]:
 
     def one(read: Callable[[], float]) -> Callable[[], Iterable[tuple[Labels, float]]]:
         return lambda: [((), read())]

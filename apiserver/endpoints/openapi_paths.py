@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import orjson
 
@@ -24,6 +25,7 @@ PROTOBUF_BEFORE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  
 V2, V3 = "/openapi/v2", "/openapi/v3"
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S "
 _KEEP = timedelta(days=365)
+_RANGES = ("Accept-Ranges", "bytes")
 
 Make = Callable[[], Awaitable[bytes]]
 
@@ -36,9 +38,10 @@ class OpenAPI:
         self._clock = clock
         self._bodies: dict[tuple[str, str], tuple[bytes, str]] = {}  # document and form → body, last modified
         self._tags: dict[str, str] = {}
+        self._modified = ""  # the index
 
     def changed(self) -> None:
-        self._bodies, self._tags = {}, {}
+        self._bodies, self._tags, self._modified = {}, {}, ""
 
     def paths(self) -> Iterable[str]:
         yield from (V2, V3, V3 + "/")
@@ -66,7 +69,11 @@ class OpenAPI:
             name: {"serverRelativeURL": f"{V3}/{name}?hash={self._tag(name, group_version)}"}
             for name, group_version in self._group_versions().items()
         }
-        return Response(200, orjson.dumps({"paths": paths}), "text/plain; charset=utf-8")
+        self._modified = self._modified or self._now()
+        modified = ("Last-Modified", self._modified)
+        if _is_known(request, "", self._modified):
+            return Response(304, b"", "", [modified])
+        return Response(200, orjson.dumps({"paths": paths}), "text/plain; charset=utf-8", [_RANGES, modified])
 
     async def _v3(self, request: Request) -> Response:
         name = request.path.removeprefix(V3 + "/")
@@ -107,14 +114,30 @@ class OpenAPI:
     async def _serve(
         self, request: Request, name: str, media_type: str, tag: str, headers: list[tuple[str, str]], make: Make
     ) -> Response:
-        if request.headers.get("if-none-match") == f'"{tag}"':
-            return Response(304, b"", "", headers)
         found = self._bodies.get((name, media_type))
+        if _is_known(request, tag, found[1] if found is not None else ""):
+            return Response(304, b"", "", headers)
         if found is None:
             body = await make()
-            modified = datetime.fromtimestamp(self._clock.now(), UTC).strftime(_HTTP_DATE) + "GMT"
-            found = self._bodies[name, media_type] = (body, modified)
-        return Response(200, found[0], media_type, [*headers, ("Accept-Ranges", "bytes"), ("Last-Modified", found[1])])
+            found = self._bodies[name, media_type] = (body, self._now())
+        return Response(200, found[0], media_type, [*headers, _RANGES, ("Last-Modified", found[1])])
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.now(), UTC).strftime(_HTTP_DATE) + "GMT"
+
+
+def _is_known(request: Request, tag: str, modified: str) -> bool:
+    """Whether the client has the document already: by its tag, else by its time (Go's net/http ServeContent)."""
+    if asked := request.headers.get("if-none-match", ""):
+        known = [one.strip().removeprefix("W/") for one in asked.split(",")]
+        return "*" in known or (tag != "" and f'"{tag}"' in known)
+    since = request.headers.get("if-modified-since", "")
+    if not since or not modified:
+        return False
+    try:
+        return parsedate_to_datetime(modified) <= parsedate_to_datetime(since)
+    except (TypeError, ValueError):
+        return False
 
 
 def _chosen(request: Request, offered: tuple[str, ...]) -> str:

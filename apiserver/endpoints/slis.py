@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from apiserver.apimachinery.http import Request, Response
-from apiserver.endpoints.metrics import CONTENT_TYPE, Counter, Gauge, Labels
+from apiserver.endpoints.metrics import Counter, Gauge, Labels, exposition
 
 PATH = "/metrics/slis"
 
@@ -27,7 +27,7 @@ class HealthIndicators:
             "[STABLE] This metric records the results of all healthcheck.",
             ("name", "status", "type"),
         )
-        started = time.time()
+        self._start = started = time.time()
         self._started = Gauge(
             "process_start_time_seconds",
             "[ALPHA] Start time of the process since unix epoch in seconds.",
@@ -48,4 +48,4 @@ class HealthIndicators:
             self._last.clear()
             self._total.values.clear()
             return Response(200, b"metrics reset\n", "text/plain; charset=utf-8")
-        return Response(200, "".join(f"{line}\n" for line in self.lines()).encode(), CONTENT_TYPE)
+        return exposition("".join(f"{line}\n" for line in self.lines()).encode(), self._start)

@@ -227,14 +227,19 @@ class Renditions:
 
     def unacceptable(self, form: Form, a_list: bool = False) -> StatusError:
         """406 for a form that the answer cannot take."""
-        kind = "*" + _go_package(self.resource) + "." + (self.resource.kind + "List" if a_list else self.resource.kind)
+        kind = f"*{_go_package(self.resource)}.{self.resource.kind}" + ("List" if a_list else "")
         if self.resource.schemas is not None:
             kind = "*unstructured.UnstructuredList" if a_list else "*unstructured.Unstructured"
         if form.kind == PARTIAL:
             return not_acceptable(f"you requested PartialObjectMetadata, but the requested object is a list ({kind})")
-        return not_acceptable(
-            f"you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
-        )
+        return no_list(kind)
+
+
+def no_list(go_type: str) -> StatusError:
+    """406 for metadata as a list, of one object."""
+    return not_acceptable(
+        f"you requested PartialObjectMetadataList, but the requested object is not a list ({go_type})"
+    )
 
 
 def _closed(pieces: list[bytes], between: bytes) -> list[bytes]:

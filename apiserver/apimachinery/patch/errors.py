@@ -53,6 +53,19 @@ def go_print(value: Any) -> str:
     return str(value)
 
 
+def go_string(value: Any) -> str:
+    """A JSON value as Go's `%s` prints it, which is made for strings: `%!s(int64=5)`."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "%!s(<nil>)"
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{go_string(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(go_string(item) for item in value) + "]"
+    return f"%!s({go_type(value)}={go_print(value)})"
+
+
 def rejected() -> StatusError:
     """422 for a patch that does not fit the object. Upstream hides the reason (NewGenericServerResponse)."""
     return StatusError(422, "Invalid", REJECTED, {})

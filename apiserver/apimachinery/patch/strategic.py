@@ -11,7 +11,7 @@ from typing import Any
 from apiserver.apimachinery.errors import bad_request
 from apiserver.apimachinery.objects import Object
 from apiserver.apimachinery.patch.copying import working_copy
-from apiserver.apimachinery.patch.errors import go_print, go_type, json_type, rejected, unexpected
+from apiserver.apimachinery.patch.errors import go_print, go_string, go_type, json_type, rejected, unexpected
 from apiserver.apimachinery.patch.ordering import in_order, interleave, positions, united
 from apiserver.apimachinery.schema import LIST, MAP, OBJECT, Schema
 
@@ -63,7 +63,7 @@ def _whole_map(patch: Map) -> Map:
         return patch
     if directive == _DELETE:
         return {}
-    raise unexpected(f"unknown patch type: {go_print(directive)} in map: {go_print(patch)}")
+    raise unexpected(f"unknown patch type: {go_string(directive)} in map: {go_print(patch)}")
 
 
 def _merge_same_type(original: Map, key: str, value: Any, schema: Schema | None) -> None:
@@ -207,7 +207,7 @@ def _apply_item_directives(original: list[Any], patch: list[Any], merge_key: str
         elif directive == _MERGE:
             raise unexpected("merging lists cannot yet be specified in the patch")
         else:
-            raise unexpected(f"unknown patch type: {go_print(directive)} in map: {go_print(item)}")
+            raise unexpected(f"unknown patch type: {go_string(directive)} in map: {go_print(item)}")
     return (plain, []) if replace else (original, plain)
 
 
@@ -244,6 +244,10 @@ def _arrange(merged: list[Any], order: list[Any], live_order: list[Any], merge_k
     def loose_key(item: Any) -> Any:
         return (item.get(merge_key) if isinstance(item, dict) else None) if is_map else item
 
+    if merge_key and merged:
+        for index, item in enumerate(order):
+            if not isinstance(item, dict):
+                raise unexpected(f"value for key {index} is not a map")
     wanted = positions([key_of(item) for item in order])
     named = [item for item in merged if wanted.has(key_of(item))]
     others = [item for item in merged if not wanted.has(key_of(item))]
@@ -351,4 +355,5 @@ def _no_merge_key(item: Map, merge_key: str) -> Exception:
 
 
 def _bad_arg(expected: str, value: Any) -> Exception:
-    return unexpected(f"expected a {expected}, but received a {go_type(value)}")
+    found = go_string(None) if value is None else go_type(value)
+    return unexpected(f"expected a {expected}, but received a {found}")

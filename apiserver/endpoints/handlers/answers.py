@@ -11,13 +11,25 @@ from collections.abc import Sequence
 import orjson
 
 from apiserver.apimachinery.codec import negotiate as negotiation
+from apiserver.apimachinery.decode import internal_type
 from apiserver.apimachinery.gvk import GroupVersionKind
 from apiserver.apimachinery.http import Request, Response
 from apiserver.apimachinery.objects import Object
 from apiserver.endpoints.responses import encode_json, wants_pretty
 from apiserver.endpoints.scope import Scope
 from apiserver.registry.reading import Listing
-from apiserver.registry.rendition import JSON, OBJECT, PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, ListMeta, encode_yaml
+from apiserver.registry.rendition import (
+    JSON,
+    OBJECT,
+    PARTIAL,
+    PARTIAL_LIST,
+    TABLE,
+    YAML,
+    Form,
+    ListMeta,
+    encode_yaml,
+    no_list,
+)
 from apiserver.registry.table import check_include
 from apiserver.storage.cacher.record import Record
 
@@ -155,6 +167,8 @@ def _transformed(scope: Scope, form: Form, obj: Object) -> Object:
     if form.kind == PARTIAL:
         return partial
     if form.kind == PARTIAL_LIST:
+        if scope.subresource is not None:
+            raise no_list(f"*{internal_type(scope.gvk)}")
         raise scope.renditions().unacceptable(form)
     check_include(form.include)
     row = orjson.loads(scope.tables().empty_row(obj, form.version, scope.clock.now()) + b"null}")

@@ -111,7 +111,8 @@ def _json_patched(write: Write, old: Object, operations: Any, strict: list[str],
 
     def refusal(why: str) -> StatusError:
         shown = json_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), bodies.parse_patch(data)[0])
-        return invalid_patched(_touched(shown, [(op or {}).get("path") or "" for op in operations or ()]), why)
+        paths = [(op or {}).get(of) or "" for op in operations or () for of in ("path", "from")]
+        return invalid_patched(_touched(shown, paths), why)
 
     return _decoded(write, patched, strict, refusal, _roots(operations))
 
@@ -120,7 +121,7 @@ def _merged(write: Write, old: Object, patch: Any, strict: list[str], data: byte
     patched = merge_patch(bodies.versioned(write, old, data), patch, in_place=True)
 
     def refusal(why: str) -> StatusError:
-        shown = merge_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), patch)
+        shown = merge_patch(bodies.in_go_order(write, bodies.versioned(write, old, data)), _sorted(patch))
         return invalid_patched(_touched(shown, _pointers(patch)), why)
 
     return _decoded(write, patched, strict, refusal, patch)
@@ -195,24 +196,34 @@ def _checked(
 
 
 def _touched(patched: Any, pointers: Iterable[str]) -> Any:
-    """The patched object as upstream's patch library prints it: what the patch touched is a sorted map."""
+    """The patched object as upstream's patch library prints it: what the patch went through is a sorted map."""
     if not isinstance(patched, dict):
         return patched
-    result: Object = {key: patched[key] for key in sorted(patched)}
+    result: Object = dict(sorted(patched.items()))
     for pointer in pointers:
         at: Any = result
-        for step in pointer.split("/")[1:]:
-            if not isinstance(at, dict) or not isinstance(at.get(step), dict):
+        for step in pointer.split("/")[1:-1]:
+            key: Any = int(step) if isinstance(at, list) and step.isdigit() else step
+            inner = at.get(key) if isinstance(at, dict) else at[key] if isinstance(key, int) and key < len(at) else None
+            if isinstance(inner, dict):
+                inner = at[key] = dict(sorted(inner.items()))
+            elif not isinstance(inner, list):
                 break
-            at[step] = {key: at[step][key] for key in sorted(at[step])}
-            at = at[step]
+            at = inner
     return result
 
 
+def _sorted(value: Any) -> Any:
+    """What a merge patch brings is printed sorted, too."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
 def _pointers(patch: Any, path: str = "") -> Iterator[str]:
-    """The objects a merge patch reaches."""
+    """What a merge patch goes through: its objects."""
     if isinstance(patch, dict):
-        yield path
+        yield path + "/"
         for key, value in patch.items():
             yield from _pointers(value, f"{path}/{key}")
 

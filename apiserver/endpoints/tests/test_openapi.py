@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 
 from apiserver import api
 from apiserver.apimachinery.clock import SystemClock
@@ -162,6 +163,26 @@ async def test_a_document_under_its_hash_may_be_kept_and_another_hash_leads_to_i
     plain = await world.get(url.partition("?")[0])
     again = await world.get(url.partition("?")[0], if_none_match=dict(plain.headers)["Etag"])
     assert (plain.status, again.status) == (200, 304)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("if_none_match", "*", 304),
+        ("if_none_match", '"x", W/{tag}', 304),
+        ("if_none_match", "{bare}", 200),
+        ("if_modified_since", "{modified}", 304),
+        ("if_modified_since", "Thu, 01 Jan 1970 00:00:00 GMT", 200),
+        ("if_modified_since", "yesterday", 200),
+    ],
+)
+async def test_who_has_a_document_is_told_so(header: str, value: str, status: int) -> None:
+    world = Served(widget("size"))
+    for path in ("/openapi/v3", "/openapi/v3/apis/stable.example.com/v1"):
+        headers = dict((await world.get(path)).headers)
+        tag = headers.get("Etag", "*")  # the index has none
+        told = value.format(tag=tag, bare=tag.strip('"*'), modified=headers["Last-Modified"])
+        assert (await world.get(path, **{header: told})).status == status
 
 
 async def test_documents_follow_what_is_served() -> None:

@@ -66,6 +66,19 @@ def test_an_updater_of_two_versions_has_two_entries(world: World) -> None:
     ]
 
 
+def test_an_owner_in_another_group_is_forgotten() -> None:
+    def schema_of(version: str) -> Schema:
+        return schemas.builtin().schema(GroupVersion.parse(version).with_kind("Event"))
+
+    def in_version(obj: Object, version: str) -> Object:
+        return {**objects.copy(obj), "apiVersion": version}
+
+    world = World("Event", "v1", FieldManager("Event", "v1", schema_of, in_version))
+    world.write({"reason": "a"}, "m1", api_version="v1")
+    world.write({"reason": "a", "type": "Normal"}, "m2", api_version="events.k8s.io/v1")
+    assert world.owned == {"m2": {"f:type": {}}}
+
+
 def test_an_applier_has_one_entry_and_gives_up_across_versions(world: World) -> None:
     config = autoscaler(targetCPUUtilizationPercentage=60)
     world.apply({**config, "apiVersion": V1})

@@ -140,6 +140,12 @@ def test_maps(patch: Any, result: Any) -> None:
         ([1], 400, "json: cannot unmarshal array into Go value of type map[string]interface {}"),
         ({"data": {"$patch": "foo", "z": "1"}}, 500, "unknown patch type: foo in map: map[$patch:foo z:1]"),
         ({"$patch": "merge"}, 500, "unknown patch type: merge in map: map[$patch:merge]"),
+        ({"$patch": 5}, 500, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
+        (
+            {"metadata": {"$setElementOrder/finalizers": None}},
+            500,
+            "expected a []interface {}, but received a %!s(<nil>)",
+        ),
         ({"data": {"$retainKeys": ["z"], "y": "1"}}, 400, "invalid patch format of retainKeys"),
         ({"data": {"$retainKeys": 5, "y": "1"}}, 400, "invalid patch format of retainKeys"),
         ({"metadata": {"$deleteFromPrimitiveList": ["x"]}}, 400, "invalid patch format of primitive list"),

@@ -129,6 +129,16 @@ async def test_unknown_fields_of_a_patch_are_warnings_or_refused(world: World) -
 
 
 @virtual()
+async def test_a_refusal_shows_sorted_what_the_patch_went_through(world: World) -> None:
+    await world.create()
+    answer = await world.patch({"metadata": {"ownerReferences": [{"uid": 1, "name": "a"}]}})
+    assert '"ownerReferences":[{"name":"a","uid":1}]' in answer.message.replace("\\", "")
+    added = [{"op": "add", "path": "/data", "value": {"b": 1, "a": 2}}]
+    answer = await world.patch(added, "json")
+    assert '"data":{"b":1,"a":2}' in answer.message.replace("\\", "")
+
+
+@virtual()
 async def test_a_patched_object_of_a_wrong_type_is_refused(world: World) -> None:
     await world.create()
     answer = await world.patch({"data": {"a": 1}})
