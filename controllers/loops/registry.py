@@ -15,6 +15,7 @@ from controllers.loops import (
     cronjob,
     daemonset,
     deployment,
+    device_taint_eviction,
     disruption,
     endpoints,
     ephemeral_volume,
@@ -27,13 +28,16 @@ from controllers.loops import (
     node_ttl,
     pod_gc,
     replicaset,
+    resourceclaim,
     resourcequota,
     root_ca,
     service_cidr,
     serviceaccount,
     serviceaccount_token,
     statefulset,
+    storage_version_migrator,
     taint_eviction,
+    trust_bundle,
     ttl_after_finished,
     volume_binder,
     volume_expand,
@@ -71,6 +75,7 @@ LOOPS: dict[str, Entry] = {
     "certificatesigningrequest-signing-controller": Entry(certificates.build_signing, "certificate-controller"),
     "certificatesigningrequest-approving-controller": Entry(certificates.build_approving, "certificate-controller"),
     "certificatesigningrequest-cleaner-controller": Entry(certificates.build_cleaner, "certificate-controller"),
+    "podcertificaterequest-cleaner-controller": Entry(certificates.build_pod_cleaner, "podcertificaterequestcleaner"),
     "ttl-controller": Entry(node_ttl.build, "ttl-controller"),
     "bootstrap-signer-controller": Entry(bootstrap_tokens.build_signer, "bootstrap-signer"),
     "token-cleaner-controller": Entry(bootstrap_tokens.build_cleaner, "token-cleaner"),
@@ -87,12 +92,18 @@ LOOPS: dict[str, Entry] = {
     ),
     "ttl-after-finished-controller": Entry(ttl_after_finished.build, "ttl-after-finished-controller"),
     "root-ca-certificate-publisher-controller": Entry(root_ca.build, "root-ca-cert-publisher"),
+    "kube-apiserver-serving-clustertrustbundle-publisher-controller": Entry(
+        trust_bundle.build, "kube-apiserver-serving-clustertrustbundle-publisher"
+    ),
     "ephemeral-volume-controller": Entry(ephemeral_volume.build, "ephemeral-volume-controller"),
+    "resourceclaim-controller": Entry(resourceclaim.build, "resource-claim-controller"),
+    "device-taint-eviction-controller": Entry(device_taint_eviction.build, "device-taint-eviction-controller"),
     "legacy-serviceaccount-token-cleaner-controller": Entry(
         serviceaccount_token.build_cleaner, "legacy-service-account-token-cleaner"
     ),
     "taint-eviction-controller": Entry(taint_eviction.build, "node-controller"),
     "service-cidr-controller": Entry(service_cidr.build, "service-cidrs-controller"),
+    "storage-version-migrator-controller": Entry(storage_version_migrator.build, "storage-version-migrator-controller"),
 }
 
 # Only run where --controllers names them, as upstream.

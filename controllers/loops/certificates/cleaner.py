@@ -1,4 +1,4 @@
-"""Removes certificate signing requests that have had their time (upstream pkg/controller/certificates/cleaner)."""
+"""Removes requests for certificates that have had their time (upstream pkg/controller/certificates/cleaner)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
 from controllers.framework.context import Context
-from controllers.framework.kinds import CERTIFICATE_SIGNING_REQUESTS
+from controllers.framework.kinds import CERTIFICATE_SIGNING_REQUESTS, POD_CERTIFICATE_REQUESTS
 from controllers.framework.manager import Loop
 from controllers.framework.periodic import Periodic
 from controllers.loops.certificates import requests
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 EVERY = 3600.0
 DECIDED = 3600.0  # seconds a signed, denied or failed request is kept
 PENDING = 24 * 3600.0  # seconds one is kept that nobody decided, or approved but nobody signed
+POD_EVERY, POD_REQUEST = 300.0, 900.0  # seconds between two looks, and that a pod's request is kept
 
 
 def outlived(csr: Object, now: float) -> bool:
@@ -72,3 +73,28 @@ class Cleaner:
 def build(context: Context) -> Loop:
     informer = context.informer(CERTIFICATE_SIGNING_REQUESTS)
     return Periodic("certificatesigningrequest-cleaner-controller", Cleaner(context).look, EVERY, needs=[informer])
+
+
+class PodCleaner:
+    """Looks at pods' requests every five minutes: none takes as long as that, whatever becomes of it."""
+
+    def __init__(self, context: Context) -> None:
+        self.clock = context.clock
+        self.requests = context.resource(POD_CERTIFICATE_REQUESTS)
+        self.known = context.informer(POD_CERTIFICATE_REQUESTS).lister
+
+    async def look(self) -> None:
+        for request in self.known.list():
+            meta = request["metadata"]
+            if self.clock.now() < parse_rfc3339(meta["creationTimestamp"]) + POD_REQUEST:
+                continue
+            try:
+                await self.requests.delete(meta["name"], meta["namespace"], uid=meta["uid"])
+            except StatusError as error:
+                if error.reason != "NotFound":
+                    log.info("request not cleaned", extra={"request": meta["name"], "error": str(error)})
+
+
+def build_pod_cleaner(context: Context) -> Loop:
+    informer = context.informer(POD_CERTIFICATE_REQUESTS)
+    return Periodic("podcertificaterequest-cleaner-controller", PodCleaner(context).look, POD_EVERY, needs=[informer])

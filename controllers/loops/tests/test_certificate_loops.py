@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.http import UserInfo
@@ -14,8 +16,9 @@ from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import Client
 from apiserver.client.transport import LoopbackTransport
 from controllers.framework.kinds import CERTIFICATE_SIGNING_REQUESTS as CSRS
+from controllers.framework.kinds import POD_CERTIFICATE_REQUESTS as POD_CSRS
 from controllers.loops.certificates.requests import API_SERVER_CLIENT, KUBELET_CLIENT, KUBELET_SERVING
-from controllers.loops.tests.certificates import authority, csr, request
+from controllers.loops.tests.certificates import authority, csr, key, request
 from controllers.tests.worlds import LoopWorld, loop_world
 
 LOOPS = tuple(f"certificatesigningrequest-{part}-controller" for part in ("approving", "signing", "cleaner"))
@@ -120,5 +123,27 @@ def test_signed_requests_go_after_an_hour_and_waiting_ones_after_a_day(tmp_path:
             assert [c["metadata"]["name"] for c in await w.all(CSRS, "")] == ["alice"]
             await w.settle(23 * HOUR)
             assert await w.all(CSRS, "") == []
+
+    run_virtual(main())
+
+
+def _pod_request(name: str) -> dict[str, Any]:
+    names = {
+        f"{who}{what}": f"{who.lower()}-1" for who in ("pod", "serviceAccount", "node") for what in ("Name", "UID")
+    }
+    nobody = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key(), hashes.SHA256())
+    stub = base64.b64encode(nobody.public_bytes(Encoding.DER)).decode()
+    spec = {"signerName": "example.com/s", **names, "stubPKCS10Request": stub}
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def test_requests_of_pods_go_after_a_quarter_of_an_hour() -> None:
+    async def main() -> None:
+        async with loop_world("podcertificaterequest-cleaner-controller") as w:
+            await w.resource(POD_CSRS).create(_pod_request("old"), "default")
+            await w.settle(600)
+            await w.resource(POD_CSRS).create(_pod_request("new"), "default")
+            await w.settle(605)
+            assert [r["metadata"]["name"] for r in await w.all(POD_CSRS)] == ["new"]
 
     run_virtual(main())
