@@ -185,6 +185,20 @@ async def test_an_authorization_mode_is_asked_in_its_place(examples: Examples) -
     assert (await authorizer.authorize(attributes._replace(verb="create"))).verdict == NO_OPINION
 
 
+def test_an_authenticator_is_asked_when_the_options_want_it(examples: Examples) -> None:
+    nicknames = examples.file("apiserver/auth/authenticators/nicknames.py")
+    examples.line("apiserver/auth/build.py: TOKENS", nicknames=nicknames)
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "i-am-ann"}}
+
+    async def scenario(**options: Any) -> Any:
+        async with cluster_world(nodes=1, options=options) as w:
+            answer = await ask(w, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+            return answer["status"].get("user", {}).get("username")
+
+    assert run_virtual(scenario()) is None
+    assert run_virtual(scenario(verbosity=3)) == "ann"
+
+
 def cast_listers() -> Listers:
     """Nobody looks at them: the modes in question have no memory."""
     missing: Any = None
