@@ -18,17 +18,18 @@ from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
 from apiserver.endpoints import openapi_prose, openapi_shared
 from apiserver.endpoints.discovery import served
-from apiserver.endpoints.openapi_operations import Json, Paths
+from apiserver.endpoints.openapi_operations import DELETE_OPTIONS, WATCH_EVENT, Json, Paths
 from apiserver.registry.resource import Resource
 
 TITLE, VERSION, OPENAPI = "Kubernetes", "1.37", "3.0.0"
-FORM = "3"  # to be raised when documents of the same resources come to look differently
+FORM = "4"  # to be raised when documents of the same resources come to look differently
 
 _REF3, _REF2 = "#/components/schemas/", "#/definitions/"
 _GVK = "x-kubernetes-group-version-kind"
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
 _BEARER = {"description": "Bearer Token authentication", "type": "apiKey", "in": "header", "name": "authorization"}
+_CORE = GroupVersion("", "v1")
 _SOME = 8  # definitions between two looks at what else the loop has to do
 
 
@@ -43,9 +44,10 @@ def resources_of(resources: Iterable[Resource], group_version: GroupVersion) -> 
 
 
 class Definitions:
-    """The definitions of one document: built-in ones by their facts, custom ones from their Resources."""
+    """The definitions of one document about `versions`: built-in ones by their facts, custom ones from their Resources."""
 
-    def __init__(self, resources: Sequence[Resource]) -> None:
+    def __init__(self, resources: Sequence[Resource], versions: Iterable[GroupVersion]) -> None:
+        self._versions = sorted({_CORE, *versions})
         self._custom: dict[str, Json] = {}
         self._names: dict[GroupVersionKind, str] = {}
         for resource, group_version in served(resources):
@@ -78,6 +80,9 @@ class Definitions:
             return ""
 
     def get(self, name: str) -> Json:
+        if name in (DELETE_OPTIONS, WATCH_EVENT):  # upstream's scheme has these two in every version
+            kind = name.rpartition(".")[2]
+            return {**builtin().raw(name), _GVK: [_gvk(version.with_kind(kind)) for version in self._versions]}
         return self._custom[name] if name in self._custom else builtin().raw(name)
 
 
@@ -208,7 +213,7 @@ def _without_unknown(value: Any) -> Any:
 
 async def v3_document(resources: Sequence[Resource], group_version: GroupVersion) -> Json:
     """The document of one group and version."""
-    definitions = Definitions(resources)
+    definitions = Definitions(resources, (group_version,))
     paths = _plain_paths(resources, group_version, definitions)
     schemas = await _with_prose(_needed(references(paths), definitions))
     return {
@@ -237,9 +242,10 @@ def overall_fingerprint(fingerprints: Iterable[str]) -> str:
 
 async def v2_document(resources: Sequence[Resource]) -> Json:
     """Everything in one document of version 2 (Swagger)."""
-    definitions = Definitions(resources)
+    versions = dict.fromkeys(gv for _, gv in served(resources))
+    definitions = Definitions(resources, versions)
     paths: Json = {}
-    for group_version in dict.fromkeys(gv for _, gv in served(resources)):
+    for group_version in versions:
         paths.update(_plain_paths(resources, group_version, definitions))
         await asyncio.sleep(0)
     needed = await _with_prose(_needed(references(paths), definitions))
@@ -291,12 +297,31 @@ def _parameter2(parameter: Json) -> Json:
     return {**{k: v for k, v in parameter.items() if k != "schema"}, **parameter["schema"]}
 
 
+# Version 2 lists media types as the routes were registered, version 3 sorts them.
+_V2_ORDER = (
+    "text/plain",
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
+
+
+def _in_v2(media_type: str) -> int:
+    return _V2_ORDER.index(media_type) if media_type in _V2_ORDER else len(_V2_ORDER)
+
+
 def _operation2(operation: Json) -> Json:
     found = {k: v for k, v in operation.items() if k not in ("requestBody", "parameters", "responses")}
     parameters = [_parameter2(p) for p in operation.get("parameters", ())]
     consumes = ["*/*"]
     if body := operation.get("requestBody"):
-        consumes = list(body["content"])
+        consumes = sorted(body["content"], key=_in_v2)
         schema = _schema2(next(iter(body["content"].values()))["schema"])
         of_body: Json = {"name": "body", "in": "body", "schema": schema}
         parameters.insert(0, {**of_body, "required": True} if body.get("required") else of_body)
@@ -305,7 +330,7 @@ def _operation2(operation: Json) -> Json:
     for code, response in operation["responses"].items():
         responses[code] = {"description": response["description"]}
         if content := response.get("content"):
-            produces = list(content)
+            produces = sorted(content, key=_in_v2)
             responses[code]["schema"] = _schema2(content[produces[0]]["schema"])
     found.update(consumes=consumes, produces=produces, schemes=["https"], responses=responses)
     if parameters:

@@ -112,6 +112,14 @@ def test_the_hash_follows_schemas_and_verbs() -> None:
     assert first != openapi.fingerprint([replace(widget("size"), verbs=("get",))], group_version)
 
 
+async def test_options_of_deletes_belong_to_the_version_of_the_document() -> None:
+    found = await document(GroupVersion("apps", "v1"))
+    told = found["components"]["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"][
+        "x-kubernetes-group-version-kind"
+    ]
+    assert [(kind["group"], kind["version"]) for kind in told] == [("", "v1"), ("apps", "v1")]
+
+
 async def test_version_two_has_no_alternatives_and_bodies_are_parameters() -> None:
     found = await openapi.v2_document(api.resources())
     assert found["swagger"] == "2.0"
@@ -122,6 +130,7 @@ async def test_version_two_has_no_alternatives_and_bodies_are_parameters() -> No
     put = found["paths"]["/api/v1/namespaces/{namespace}/configmaps/{name}"]["put"]
     assert put["parameters"][0]["schema"] == {"$ref": "#/definitions/io.k8s.api.core.v1.ConfigMap"}
     assert put["consumes"] == ["*/*"]
+    assert put["produces"] == ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
     assert b"#/components/" not in orjson.dumps(found)
 
 
