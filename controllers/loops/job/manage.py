@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
 
 from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.errors import StatusError
@@ -23,9 +22,7 @@ from controllers.framework.pod_control import PodControl
 from controllers.loops.job import facts, policies
 from controllers.loops.job.backoff import remaining_of_index
 from controllers.loops.job.indexes import Indexes
-
-if TYPE_CHECKING:
-    from controllers.loops.job.controller import Look
+from controllers.loops.job.look import Look
 
 BURST = 500  # upstream MaxPodCreateDeletePerSync
 BATCH_PERIOD = 1.0  # seconds; upstream SyncJobBatchPeriod

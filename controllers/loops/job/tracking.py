@@ -7,7 +7,6 @@ status knows of it, and its uid stays in the status until the finalizer is gone:
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from apiserver.apimachinery.clock import Clock, rfc3339
 from apiserver.apimachinery.errors import StatusError
@@ -18,10 +17,8 @@ from controllers.framework import pods as pod_facts
 from controllers.framework.controller import Request
 from controllers.loops.job import facts, policies
 from controllers.loops.job.backoff import Record
+from controllers.loops.job.look import Look
 from controllers.loops.job.manage import NO_FINALIZER
-
-if TYPE_CHECKING:
-    from controllers.loops.job.controller import Look
 
 MAX_UNCOUNTED = 500  # uids in the status: about 20 kB
 OUTCOMES = ("succeeded", "failed")
