@@ -63,11 +63,11 @@ def is_reset(entries: Any) -> bool:
 def check(entries: Iterable[Mapping[str, Any]]) -> None:
     """Raises BadManagedFields where upstream's ValidateManagedFields finds an error."""
     for i, entry in enumerate(entries):
-        _check_entry(i, entry)
+        check_entry(i, entry)
         decode_fields(entry.get("fieldsV1"))
 
 
-def _check_entry(index: int, entry: Mapping[str, Any]) -> None:
+def check_entry(index: int, entry: Mapping[str, Any]) -> None:
     if entry.get("operation") not in (APPLY, UPDATE):
         raise BadManagedFields("operation must be `Apply` or `Update`")
     if not entry.get("apiVersion"):
@@ -95,7 +95,7 @@ def decode_fields(fields: bytes | str | Mapping[str, Any] | None) -> FieldSet:
 
 def read_entry(index: int, entry: Entry, fields: FieldSet) -> tuple[ManagerKey, Owner]:
     """The owner an entry describes, its fields decoded already."""
-    _check_entry(index, entry)
+    check_entry(index, entry)
     api_version = entry["apiVersion"]
     key = key_for(entry.get("manager") or "", entry["operation"], api_version, entry.get("subresource") or "")
     return key, Owner(fields, api_version, _normal_time(entry.get("time")))

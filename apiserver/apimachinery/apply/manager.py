@@ -24,6 +24,7 @@ from apiserver.apimachinery.apply.managed import (
     ManagerKey,
     Owner,
     Owners,
+    check_entry,
     decode_fields,
     is_reset,
     key_for,
@@ -290,6 +291,7 @@ class FieldManager:
         """Owners from entries, their sets in canonical form and as today's schema has them."""
         owners: Owners = {}
         for i, entry in enumerate(entries):
+            check_entry(i, entry)  # before its version is looked for: what is wrong spoils all of them
             try:
                 key, owner = read_entry(i, entry, self._fields(entry))
             except MissingVersion:

@@ -126,7 +126,8 @@ def test_entries_from_the_client_count_unless_they_are_bad() -> None:
     world.write(config_map({"a": "1"}, managedFields=[theirs]), "second")
     assert world.entries == [entry("theirs", {"f:data": {"f:a": {}, "f:b": {}}}, time="2020-01-01T00:00:00Z")]
     bad: dict[str, Any]
-    for bad in ({"operation": "Foo"}, {"apiVersion": ""}, {"fieldsType": ""}, {"fieldsV1": {"f:a": {"k:5": {}}}}):
+    gone = {"apiVersion": "apps/v1", "operation": "Foo"}
+    for bad in (gone, {"operation": "Foo"}, {"apiVersion": ""}, {"fieldsType": ""}, {"fieldsV1": {"f:a": {"k:5": {}}}}):
         world.write(config_map({"a": "1"}, managedFields=[{**theirs, **bad}]), "second")
         assert list(world.owned) == ["theirs"]
 
