@@ -28,6 +28,7 @@ from apiserver.apimachinery.schema import (
 _FACTS = Path(__file__).resolve().parent.parent / "generated" / "schemas.json.gz"
 _REF = "#/components/schemas/"
 _GVK = "x-kubernetes-group-version-kind"
+_TYPE_META = frozenset({"kind", "apiVersion"})
 _ANY_DEFINITIONS = frozenset(
     {
         "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
@@ -112,6 +113,9 @@ class SchemaSet:
         if properties is not None:
             # Filled in place: types may be recursive, and references that are being made share these dicts.
             schema.go_fields = {n: self._go_field(packed) for n, packed in properties.items() if len(packed) > 1}
+            if facts.get(_GVK):  # a kind: Go's struct embeds TypeMeta, which the packed facts leave out
+                for field in _TYPE_META & schema.go_fields.keys():
+                    schema.go_fields[field] = schema.go_fields[field]._replace(embedded="TypeMeta")
             for property_name, packed in properties.items():
                 schema.properties[property_name] = self._property(packed)
         return schema

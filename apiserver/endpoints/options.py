@@ -5,7 +5,7 @@ Mirrors upstream apimachinery/pkg/apis/meta/v1/validation/validation.go: same or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from apiserver.apimachinery.errors import (
@@ -20,13 +20,11 @@ from apiserver.apimachinery.errors import (
 from apiserver.apimachinery.gvk import GroupKind
 from apiserver.apimachinery.http import Query
 from apiserver.endpoints import arguments
+from apiserver.registry.delete_options import META_GROUP, UNSAFE_DELETE, dry_run_errors
 
-META_GROUP, META_VERSION = "meta.k8s.io", "meta.k8s.io/v1"
+META_VERSION = "meta.k8s.io/v1"
 MAX_FIELD_MANAGER = 128  # bytes
 IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
-
-_PROPAGATION = ("Foreground", "Background", "Orphan")
-UNSAFE_DELETE = "ignoreStoreReadErrorWithClusterBreakingPotential"
 
 
 class WriteOptions(NamedTuple):
@@ -80,7 +78,7 @@ def _write_options(query: Query, kind: str, apply: bool | None = None) -> WriteO
         found.append(field_forbidden("force", "may not be specified for non-apply patch"))
     if manager:
         found.extend(field_manager_errors(manager))
-    found.extend(_dry_run_errors(dry_run))
+    found.extend(dry_run_errors(dry_run))
     if validation not in ("", IGNORE, WARN, STRICT):
         found.append(not_supported("fieldValidation", validation, ("", IGNORE, STRICT, WARN)))
     if found:
@@ -99,11 +97,6 @@ def field_manager_errors(manager: str, field: str = "fieldManager") -> Iterator[
         if not char.isprintable():
             yield invalid(field, manager, f"invalid character U+{ord(char):04X} (at position {position})")
         position += len(char.encode())
-
-
-def _dry_run_errors(values: Sequence[str]) -> Iterator[FieldError]:
-    if any(value != "All" for value in values):
-        yield not_supported("dryRun", list(values), ("All",))
 
 
 def default_manager(user_agent: str) -> str:
@@ -140,23 +133,3 @@ def delete_options(query: Query) -> dict[str, Any]:
     if preconditions:
         options["preconditions"] = preconditions
     return options
-
-
-def check_delete_options(options: Mapping[str, Any]) -> None:
-    """Raise a 422 for DeleteOptions that contradict themselves."""
-    if options and (found := list(_delete_options_errors(options))):
-        raise invalid_object(GroupKind(META_GROUP, "DeleteOptions"), "", found)
-
-
-def _delete_options_errors(options: Mapping[str, Any]) -> Iterator[FieldError]:
-    policy, orphan = options.get("propagationPolicy"), options.get("orphanDependents")
-    if orphan is not None and policy is not None:
-        detail = "orphanDependents and deletionPropagation cannot be both set"
-        yield invalid("propagationPolicy", policy, detail)
-    if policy is not None and policy not in _PROPAGATION:
-        yield not_supported("propagationPolicy", policy, (*_PROPAGATION, "nil"))
-    yield from _dry_run_errors(options.get("dryRun") or ())
-    if options.get(UNSAFE_DELETE):
-        for name in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
-            if options.get(name) is not None:
-                yield invalid(UNSAFE_DELETE, True, f"cannot be set together with .{name}")

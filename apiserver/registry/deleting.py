@@ -29,6 +29,11 @@ Validate = Callable[[Object], Awaitable[None]]
 ListPage = Callable[[Context, ListOptions], Awaitable[Listing]]
 
 
+def _lasting(seconds: int) -> float:
+    """Seconds as a Go duration has them: nanoseconds in an int64, which turn over after 292 years."""
+    return ((seconds * 10**9 + 2**63) % 2**64 - 2**63) / 10**9
+
+
 class Deletion(NamedTuple):
     """What a delete did. `finalized`: the object is gone, or was on its way already (the answer may be a Status)."""
 
@@ -143,7 +148,7 @@ class Deleter:
         period = options.get("gracePeriodSeconds")
         if period is None:
             raise internal_error("options.GracePeriodSeconds should not be nil")
-        meta["deletionTimestamp"] = rfc3339(ctx.clock.now() + period)
+        meta["deletionTimestamp"] = rfc3339(ctx.clock.now() + _lasting(period))
         meta["deletionGracePeriodSeconds"] = period
         if meta.get("generation"):
             meta["generation"] += 1
@@ -159,7 +164,7 @@ class Deleter:
             options["gracePeriodSeconds"] = granted if period is None else period
             return False, True
         now = ctx.clock.now()
-        deadline = parse_rfc3339(meta["deletionTimestamp"]) - granted + period
+        deadline = parse_rfc3339(meta["deletionTimestamp"]) - _lasting(granted) + _lasting(period)
         if deadline < now:
             deadline = now
             period = 1 if period else 0

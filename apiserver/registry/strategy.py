@@ -28,6 +28,7 @@ class Strategy:
     graceful = False  # DELETE may leave the object with a deletionTimestamp (pods)
     has_status = False  # a status the main resource must not change
     has_generation = False  # metadata.generation follows spec
+    checks_metadata = True  # on updates; what the server writes by itself is not looked at again
     standard_finalizers = (
         True  # finalizers without a domain have to be known ones (upstream core/validation; not leases)
     )

@@ -15,6 +15,7 @@ import orjson
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.errors import (
     OPTIMISTIC_LOCK,
+    FieldError,
     StatusError,
     already_exists,
     conflict,
@@ -318,8 +319,10 @@ class Writer:
         strategy.prepare_for_update(ctx, obj, old)
         meta = obj["metadata"]
         metadata.keep_immutable(meta, old_meta)
-        found = list(object_meta_errors(meta, self.resource.namespaced, _path_segment))
-        found.extend(object_meta_update_errors(meta, old_meta))
+        found: list[FieldError] = []
+        if strategy.checks_metadata:
+            found.extend(object_meta_errors(meta, self.resource.namespaced, _path_segment))
+            found.extend(object_meta_update_errors(meta, old_meta))
         found.extend(strategy.validate_update(ctx, obj, old))
         if self.checks is not None:
             found = await self.checks.of_change(ctx, obj, old, found)

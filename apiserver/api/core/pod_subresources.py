@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def _binding(dependencies: Dependencies, store: Store) -> Any:
     from apiserver.api.core.rest.pod import BindingRest
 
-    return BindingRest(lambda: store)
+    return BindingRest(lambda: store, keeps_system_fields=True)
 
 
 def _legacy_binding(dependencies: Dependencies, store: Store | None) -> Any:
     from apiserver.api.core.rest.pod import PODS, BindingRest
 
-    return BindingRest(lambda: dependencies.store(PODS))
+    return BindingRest(lambda: dependencies.store(PODS), keeps_system_fields=False)
 
 
 def _eviction(dependencies: Dependencies, store: Store) -> Any:

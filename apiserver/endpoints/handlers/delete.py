@@ -11,8 +11,9 @@ from apiserver.apimachinery.objects import Object
 from apiserver.auth.interface import ALLOW, AuthorizerAttributes
 from apiserver.endpoints.handlers import answers, bodies
 from apiserver.endpoints.handlers.admitting import Delete
-from apiserver.endpoints.options import META_GROUP, UNSAFE_DELETE, check_delete_options, delete_options
+from apiserver.endpoints.options import delete_options
 from apiserver.endpoints.scope import Scope
+from apiserver.registry.delete_options import META_GROUP, UNSAFE_DELETE, check_delete_options
 from apiserver.registry.deleting import Deletion
 from apiserver.registry.list_options import parse_list_options
 from apiserver.registry.rendition import Form

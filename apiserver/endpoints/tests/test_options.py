@@ -11,13 +11,13 @@ from apiserver.apimachinery.http import Query
 from apiserver.endpoints import arguments
 from apiserver.endpoints.options import (
     WriteOptions,
-    check_delete_options,
     create_options,
     default_manager,
     delete_options,
     patch_options,
     update_options,
 )
+from apiserver.registry.delete_options import check_delete_options
 
 
 def test_no_query_means_warn_and_nothing_else() -> None:

@@ -31,6 +31,7 @@ from apiserver.apimachinery.objects import Object, copy, get, labels_of, name_of
 from apiserver.apimachinery.schema import Schema
 from apiserver.apimachinery.schemas import builtin
 from apiserver.registry.context import Context
+from apiserver.registry.delete_options import check_delete_options
 from apiserver.registry.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ Admit = Callable[[Object], Awaitable[None]]
 
 
 class _RawStrategy(Strategy):
-    """Writes what the API server itself decided, past the kind's rules."""
+    """Writes what the API server itself decided, past the kind's rules and those of metadata."""
+
+    checks_metadata = False
 
     def __init__(self, parent: Strategy) -> None:
         self.default = parent.default  # type: ignore[method-assign]
@@ -82,10 +85,9 @@ def set_condition(status: Object, condition: Object, now: str) -> None:
 class BindingRest:
     """`pods/binding`, and `bindings`: a pod gets its node, once."""
 
-    keeps_system_fields = True  # uid and resourceVersion of the body are preconditions
-
-    def __init__(self, store: Callable[[], Store]) -> None:
+    def __init__(self, store: Callable[[], Store], *, keeps_system_fields: bool) -> None:
         self._store_of_pods = store  # asked at the first request: `bindings` may be served before pods are
+        self.keeps_system_fields = keeps_system_fields  # resourceVersion is a precondition, and uid where it is kept
 
     async def create(self, ctx: Context, name: str, obj: Object, options: Mapping[str, Any], admit: Admit) -> Object:
         if name != name_of(obj):
@@ -202,6 +204,7 @@ class EvictionRest:
             )
             if _version_of(options):
                 options["preconditions"]["resourceVersion"] = str(record.revision)
+        check_delete_options(options)  # upstream rest.BeforeDelete
         await self._store.delete(ctx, name, options)
 
     def _budgets(self, pod: Object) -> list[Object]:
