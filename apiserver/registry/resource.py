@@ -85,7 +85,7 @@ class SubresourceRest(Protocol):
     subresource's kind. `connect` takes the raw request (log, exec, proxy).
     """
 
-    async def get(self, ctx: Context, name: str) -> Object: ...
+    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Object: ...
 
     async def create(
         self,

@@ -109,8 +109,8 @@ class ScaleRest:
         self._paths = {GroupVersionKind(group, version, "").api_version: spec for version in versions}
         self._paths.update(paths)
 
-    async def get(self, ctx: Context, name: str) -> Object:
-        obj = self._store.object(await self._store.get(ctx, name))
+    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Object:
+        obj = self._store.object(await self._store.get(ctx, name, resource_version=resource_version))
         scale = self._scale(obj)
         if self._required and objects.get(obj, *self._spec) is None:
             raise internal_error(f'the spec replicas field "{self._dotted}" does not exist')

@@ -14,12 +14,13 @@ async def get(scope: Scope, request: Request) -> Response:
     info = request.info
     assert info is not None
     form = answers.negotiate(scope, request)
-    version = _resource_version(request.query) if request.raw_query else ""
+    version = resource_version(request.query) if request.raw_query else ""
     record = await scope.store.get(scope.context(request), info.name, resource_version=version)
     return answers.record_answer(scope, request, form, record, 200)
 
 
-def _resource_version(query: Query) -> str:
+def resource_version(query: Query) -> str:
+    """How old the object may be; 400 for the export of old."""
     if "export" in query and parse_bool(query["export"]):
         raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
     return query.get("resourceVersion", "")

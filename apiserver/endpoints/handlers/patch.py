@@ -133,7 +133,10 @@ def _strategically_merged(write: Write, old: Object, patch: Any, strict: list[st
     patched = strategic_merge_patch(current, patch, bodies.schema_of(write.scope), in_place=True)
 
     def refusal(why: str) -> StatusError:
-        return invalid_patch_map(patch or {}, why)  # what the merge has left of it, as upstream shows it
+        # What the merge has left of it, as upstream shows it; the first one shares parts with what was decoded since.
+        again = bodies.parse_patch(data)[0] or {}
+        strategic_merge_patch(bodies.versioned(write, old, data), again, bodies.schema_of(write.scope), in_place=True)
+        return invalid_patch_map(again, why)
 
     try:
         obj = _checked(write, patched, strict, refusal, touched)

@@ -7,6 +7,7 @@ from apiserver.apimachinery.objects import Object
 from apiserver.endpoints.handlers import answers, bodies, patch, update
 from apiserver.endpoints.handlers.admitting import Write
 from apiserver.endpoints.handlers.create import prepare
+from apiserver.endpoints.handlers.get import resource_version
 from apiserver.endpoints.options import create_options
 from apiserver.endpoints.scope import Scope
 from apiserver.registry.rendition import Form
@@ -21,7 +22,8 @@ async def get_rest(scope: Scope, request: Request) -> AnyResponse:
         streamed: AnyResponse = await stream(scope.context(request), request.info.name, request)
         return streamed
     assert request.info is not None
-    obj = await scope.rest.get(scope.context(request), request.info.name)
+    version = resource_version(request.query) if request.raw_query else ""
+    obj = await scope.rest.get(scope.context(request), request.info.name, resource_version=version)
     return answers.object_answer(scope, request, form, obj, 200)
 
 

@@ -57,6 +57,16 @@ async def test_a_scale_shows_a_few_fields_of_its_parent(world: World) -> None:
 
 
 @virtual()
+async def test_a_scale_is_as_new_as_asked(world: World) -> None:
+    await world.create("a")
+    error = await refused(scale_of(world).get(world.context(), "a", resource_version="x"))
+    assert "strconv.ParseUint" in error.message
+    ahead = str(await world.revision() + 1)
+    error = await refused(scale_of(world).get(world.context(), "a", resource_version=ahead))
+    assert (error.code, error.reason) == (504, "Timeout")
+
+
+@virtual()
 async def test_the_selector_may_be_a_field(world: World) -> None:
     await world.create("a", spec={"size": 3, "selector": "x=y"})
     scale = await scale_of(world, selector=".spec.selector").get(world.context(), "a")

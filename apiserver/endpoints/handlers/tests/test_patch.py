@@ -129,6 +129,15 @@ async def test_unknown_fields_of_a_patch_are_warnings_or_refused(world: World) -
 
 
 @virtual()
+async def test_a_refusal_shows_the_patch_without_what_decoding_adds(world: World) -> None:
+    await world.create()
+    answer = await world.patch(
+        {"metadata": {"ownerReferences": [{"uid": "1"}]}, "foo": 1}, "strategic", query="fieldValidation=Strict"
+    )
+    assert '"map[foo:1 metadata:map[ownerReferences:[map[uid:1]]]]"' in answer.message
+
+
+@virtual()
 async def test_a_refusal_shows_sorted_what_the_patch_went_through(world: World) -> None:
     await world.create()
     answer = await world.patch({"metadata": {"ownerReferences": [{"uid": 1, "name": "a"}]}})

@@ -54,7 +54,7 @@ async def test_a_new_namespace_is_admitted_in_itself(world: World) -> None:
 class Action:
     """A subresource that answers with what it was asked."""
 
-    async def get(self, ctx: Context, name: str) -> Object:
+    async def get(self, ctx: Context, name: str, *, resource_version: str = "") -> Object:
         return {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": name}}
 
     async def create(
