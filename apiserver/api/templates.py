@@ -136,7 +136,7 @@ def selector_cell(obj: Object, now: float) -> str:
 
 def labels_text(values: Mapping[str, str] | None) -> str:
     """Upstream labels.FormatLabels."""
-    return ",".join(f"{key}={value}" for key, value in sorted((values or {}).items())) or NONE
+    return ",".join(sorted(f"{key}={value}" for key, value in (values or {}).items())) or NONE
 
 
 def _containers_cell(path: tuple[str, ...], field: str) -> Callable[[Object, float], str]:

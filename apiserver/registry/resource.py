@@ -42,7 +42,8 @@ class Column:
     """One column of the server-side table. `cell` takes the object in the storage version and the time now.
 
     It returns a string, integer or Since. Ages should be Since: a cell that looks at the time is computed anew,
-    with its object decoded, for every request.
+    with its object decoded, for every request. A column without a name has cells and no definition (upstream's
+    IPAddress has one by mistake).
     """
 
     name: str

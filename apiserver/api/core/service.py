@@ -104,6 +104,12 @@ def _default_balancer(obj: Object, spec: Object) -> None:
             point["ipMode"] = "VIP"
 
 
+def _decorate(obj: Object) -> None:
+    """Upstream once gave a policy to Services of type ExternalName, too, and hides it since."""
+    if facts.kind_of(obj) == "ExternalName":
+        obj["spec"].pop("internalTrafficPolicy", None)
+
+
 def _hooks(dependencies: Dependencies, store: Store) -> Hooks:
     from apiserver.api.core.rest.service import ServiceHooks
 
@@ -138,7 +144,7 @@ def _ports_cell(obj: Object, now: float) -> str:
 
 def _selector_cell(obj: Object, now: float) -> str:
     selector = get(obj, "spec", "selector") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(selector.items())) or "<none>"
+    return ",".join(sorted(f"{key}={value}" for key, value in selector.items())) or "<none>"
 
 
 STRATEGY = ServiceStrategy()
@@ -227,6 +233,7 @@ RESOURCE = Resource(
     categories=("all",),
     strategy=STRATEGY,
     hooks=_hooks,
+    decorate=_decorate,
     empty={"spec": {}, "status": {"loadBalancer": {}}},
     selectable={
         "spec.clusterIP": lambda obj: get(obj, "spec", "clusterIP", default=""),

@@ -105,8 +105,6 @@ def _drop_topology(obj: Object) -> None:
 def _ip_warnings(obj: Object) -> Iterator[str]:
     if labels_of(obj).get("endpointslice.kubernetes.io/managed-by") in OWN_WRITERS:
         return
-    if obj.get("addressType") == "FQDN":
-        return
     for i, endpoint in enumerate(obj.get("endpoints") or ()):
         for j, address in enumerate(endpoint.get("addresses") or ()):
             yield from ip_warnings(f"endpoints[{i}].addresses[{j}]", address)
@@ -189,10 +187,13 @@ def _domain_errors(name: str, path: str) -> Iterator[FieldError]:
     name = name.removesuffix(".")
     messages = list(formats.dns1123_subdomain(name))
     if messages:
-        for message in messages:
-            yield invalid(path, name, message)
-    elif name.count(".") < 1:
+        yield invalid(path, name, ",".join(messages))
+    elif "." not in name:
         yield invalid(path, name, "should be a domain with at least two segments separated by dots")
+    else:
+        wrong = next((label for label in name.split(".") if formats.dns1123_label(label)), None)
+        if wrong is not None:
+            yield invalid(path, wrong, ",".join(formats.dns1123_label(wrong)))
 
 
 def _hints_errors(hints: Object, path: str) -> Iterator[FieldError]:
@@ -213,9 +214,7 @@ def _hints_errors(hints: Object, path: str) -> Iterator[FieldError]:
 
 
 def _with_more(found: list[str]) -> str:
-    if not found:
-        return "<unset>"
-    shown = ",".join(found[:SHOWN])
+    shown = ",".join(found[:SHOWN]) or "<unset>"
     return f"{shown} + {len(found) - SHOWN} more..." if len(found) > SHOWN else shown
 
 

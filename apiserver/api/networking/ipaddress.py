@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from apiserver.api.columns import NAME
+from apiserver.api.columns import NAME, age_cell
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.addresses import ip_errors
@@ -93,5 +93,6 @@ RESOURCE = Resource(
             description="parentRef references the resource that an IPAddress is attached to. An IPAddress must reference a "
             "parent object.",
         ),
+        Column("", age_cell),
     ),
 )

@@ -127,7 +127,7 @@ RESOURCE = Resource(
         ),
         Column(
             "ReclaimPolicy",
-            lambda obj, now: obj.get("reclaimPolicy") or "Delete",
+            lambda obj, now: obj.get("reclaimPolicy", "Delete"),
             description="reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this "
             "storage class. Defaults to Delete.",
         ),

@@ -103,7 +103,7 @@ def _class_is_given_late(obj: Object, old: Object) -> bool:
 def _annotation_errors(obj: Object, old: Object) -> Iterator[FieldError]:
     value = annotations_of(obj).get(CLASS_ANNOTATION, "")
     if value != annotations_of(old).get(CLASS_ANNOTATION, ""):
-        yield invalid(f"metadata.annotations[{CLASS_ANNOTATION}]", value, IMMUTABLE)
+        yield invalid(f"metadata.annotations.{CLASS_ANNOTATION}", value, IMMUTABLE)
 
 
 def _amount(obj: Object, *path: str) -> Quantity:

@@ -94,7 +94,7 @@ def _capacity_errors(capacity: Object, path: str) -> Iterator[FieldError]:
     if not capacity:
         yield required(path)
     if "storage" not in capacity or len(capacity) > 1:
-        yield not_supported(path, dict(sorted(capacity.items())), ("storage",))
+        yield not_supported(path, dict(sorted(capacity.items())) or None, ("storage",))
     for name, text in capacity.items():
         amount = parse(text)
         yield from basic_resource_errors(amount, f"{path}[{name}]")

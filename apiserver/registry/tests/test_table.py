@@ -125,3 +125,8 @@ def test_an_unknown_include_is_refused() -> None:
         StatusError, match="includeObject: Invalid value: \"x\": must be 'Metadata', 'Object', 'None', or empty"
     ):
         check_include("x")
+
+
+def test_no_rows_are_null_only_where_a_kind_has_no_columns_of_its_own() -> None:
+    empty = [made.list_pieces([], ListMeta(7), TABLE, NOW) for made in (tables(), tables(Column("Age", age)))]
+    assert [orjson.loads(b"".join(pieces))["rows"] for pieces in empty] == [None, []]

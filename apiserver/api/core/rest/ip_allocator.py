@@ -23,6 +23,22 @@ OUT_OF_RANGE = "the provided IP ({}) is not in the valid range. The range of val
 ALLOCATED = "provided IP is already allocated"
 FULL = "range is full"
 RANDOM_TRIES = 64
+OWNER = {  # in managedFields: what the server set of every address
+    "manager": "kube-apiserver",
+    "operation": "Update",
+    "apiVersion": "networking.k8s.io/v1",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {
+        "f:metadata": {
+            "f:labels": {
+                ".": {},
+                "f:ipaddress.kubernetes.io/ip-family": {},
+                "f:ipaddress.kubernetes.io/managed-by": {},
+            }
+        },
+        "f:spec": {"f:parentRef": {".": {}, "f:name": {}, "f:namespace": {}, "f:resource": {}}},
+    },
+}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -115,10 +131,11 @@ class IPAllocator:
             "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
         }
         parent = {"resource": "services", "namespace": meta.get("namespace", ctx.namespace), "name": meta["name"]}
+        owner = {**OWNER, "time": ctx.timestamp()}
         made = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "IPAddress",
-            "metadata": {"name": text, "labels": labels},
+            "metadata": {"name": text, "labels": labels, "managedFields": [owner]},
             "spec": {"parentRef": parent},
         }
         try:

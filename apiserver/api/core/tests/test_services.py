@@ -105,3 +105,40 @@ def test_a_balancers_addresses_are_checked() -> None:
             ]
 
     run_virtual(scenario())
+
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+def test_a_selector_is_shown_in_the_order_of_its_texts() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            await api.ask("POST", SERVICES, service(selector={"a": "b", "a.b/c": "b"}))
+            _, table = await api.ask("GET", f"{SERVICES}/s", Accept=TABLE)
+            assert table["rows"][0]["cells"][6] == "a.b/c=b,a=b"
+
+    run_virtual(scenario())
+
+
+def test_the_addresses_of_services_are_owned_by_the_server() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            _, made = await api.ask("POST", SERVICES, service())
+            target = f"/apis/networking.k8s.io/v1/ipaddresses/{made['spec']['clusterIP']}"
+            _, address = await api.ask("GET", target)
+            assert [owner["manager"] for owner in address["metadata"]["managedFields"]] == ["kube-apiserver"]
+            _, table = await api.ask("GET", target, Accept=TABLE)
+            shown = [column["name"] for column in table["columnDefinitions"]]
+            assert (shown, len(table["rows"][0]["cells"])) == (["Name", "ParentRef"], 3)
+
+    run_virtual(scenario())
+
+
+def test_a_service_that_names_another_host_shows_no_policy_inside_the_cluster() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            named = service(type="ExternalName", externalName="a.example", internalTrafficPolicy="Cluster")
+            _, made = await api.ask("POST", SERVICES, named)
+            assert "internalTrafficPolicy" not in made["spec"]
+
+    run_virtual(scenario())
