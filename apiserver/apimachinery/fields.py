@@ -124,4 +124,5 @@ def parse(text: str) -> Selector:
     """Read a selector in text form; raises SelectorError."""
     if not text:
         return EVERYTHING
-    return Selector(_term(term, text) for term in sorted(_terms(text)) if term)
+    terms = (_term(term, text) for term in sorted(_terms(text)) if term)
+    return Selector(term for term in terms if term.field or term.value)  # upstream hasTerm.Transform: "=" is everything

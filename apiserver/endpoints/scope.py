@@ -46,7 +46,8 @@ class Scope:
         self.gvk = own if own is not None else self.resource.gvk(self.version)
         self.gvr = GroupVersionResource(self.resource.group, self.version, self.resource.plural)
         name = self.subresource.name if self.subresource is not None else ""
-        self.has_tables = self.store is not None and name in TABLED
+        tabled = self.subresource is None or self.subresource.tabled
+        self.has_tables = self.store is not None and name in TABLED and tabled
 
     def context(self, request: Request) -> Context:
         """The request's facts as Store and strategies see them."""

@@ -122,6 +122,7 @@ class Subresource:
     kind: GroupVersionKind | None = None  # the body's kind where it is not the parent's
     accepts: tuple[GroupVersion, ...] = ()  # other versions of the body's kind that are taken, of the same form
     columns: tuple[Column, ...] = ()  # of a body with a kind of its own
+    tabled: bool = True  # False: a status without tables, upstream's storage has none for it
     rest: Callable[[Dependencies, Store], Any] | None = None
 
 

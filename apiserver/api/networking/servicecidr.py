@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apiserver.api.columns import AGE, NAME
+from apiserver.api.core.pod_mutations import reset_metadata_for_status
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy, metadata_update_errors
 from apiserver.apimachinery.addresses import cidr_errors, parse_cidr_sloppy
 from apiserver.apimachinery.errors import FieldError, invalid, required
@@ -57,6 +58,17 @@ def _same_family(left: str, right: str) -> bool:
     return one is not None and other is not None and one.network.version == other.network.version
 
 
+class ServiceCIDRStatusStrategy(KindStatusStrategy):
+    """`/status`: nothing but the status."""
+
+    def prepare_for_update(self, ctx: Context, obj: Object, old: Object) -> None:
+        super().prepare_for_update(ctx, obj, old)
+        reset_metadata_for_status(obj["metadata"], old["metadata"])
+
+    def reset_fields(self, version: str) -> tuple[tuple[str, ...], ...]:
+        return (("metadata",), ("spec",))
+
+
 STRATEGY = ServiceCIDRStrategy()
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -67,7 +79,7 @@ RESOURCE = Resource(
     storage_version="v1",
     strategy=STRATEGY,
     empty={"spec": {}, "status": {}},
-    subresources=(Subresource(name="status", strategy=KindStatusStrategy(STRATEGY)),),
+    subresources=(Subresource(name="status", strategy=ServiceCIDRStatusStrategy(STRATEGY)),),
     columns=(
         NAME,
         Column(

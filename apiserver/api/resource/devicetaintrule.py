@@ -100,7 +100,7 @@ RESOURCE = Resource(
     storage_version="v1beta2",
     convert=relabel,
     strategy=STRATEGY,
-    subresources=(Subresource(name="status", strategy=DeviceTaintRuleStatusStrategy(STRATEGY)),),
+    subresources=(Subresource(name="status", strategy=DeviceTaintRuleStatusStrategy(STRATEGY), tabled=False),),
     empty={"spec": {"taint": {"key": "", "effect": ""}}, "status": {}},
     columns=(
         NAME,

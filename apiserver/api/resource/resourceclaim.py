@@ -94,7 +94,7 @@ RESOURCE = Resource(
     versions=(ServedVersion("v1"),),
     storage_version="v1",
     strategy=STRATEGY,
-    subresources=(Subresource(name="status", strategy=ResourceClaimStatusStrategy(STRATEGY)),),
+    subresources=(Subresource(name="status", strategy=ResourceClaimStatusStrategy(STRATEGY), tabled=False),),
     checks=lambda dependencies, store: ClaimChecks(dependencies),
     empty={"spec": {"devices": {"requests": None}}, "status": {}},
     columns=(

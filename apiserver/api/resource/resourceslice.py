@@ -22,6 +22,9 @@ class ResourceSliceStrategy(KindStrategy):
     return_deleted_object = True
     has_generation = True
 
+    def default(self, obj: Object) -> None:
+        _drop_empty(obj.setdefault("spec", {}))
+
     def prepare_for_create(self, ctx: Context, obj: Object) -> None:
         super().prepare_for_create(ctx, obj)
         _drop_disabled(obj)
@@ -66,7 +69,6 @@ def _drop_disabled(obj: Object) -> None:
     DRAListTypeAttributes, DRAPartitionableDevicesType, DRAOptionalNodeOperations."""
     for field in ("partitionTypeAttribute", "skipNodeOperations"):
         obj["spec"].pop(field, None)
-    _drop_empty(obj["spec"])
     for device in _devices(obj):
         device.pop("nodeAllocatableResources", None)
         for consumption in device.get("consumesCounters") or ():

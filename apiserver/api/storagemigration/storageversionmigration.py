@@ -47,7 +47,9 @@ class MigrationStrategy(KindStrategy):
         yield from self.validate_whole(ctx, obj)
         yield from metadata_update_errors(obj, old)
         if obj.get("spec") != old.get("spec"):
-            yield invalid("spec", {"Resource": get(obj, "spec", "resource", default={})}, IMMUTABLE)
+            resource = get(obj, "spec", "resource", default={})
+            shown = {field: resource.get(field) or "" for field in ("group", "resource")}
+            yield invalid("spec", {"Resource": shown}, IMMUTABLE)
 
 
 def _conditions(migration: Object) -> Sequence[Object]:

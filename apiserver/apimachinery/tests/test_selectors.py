@@ -98,3 +98,8 @@ def test_field_selectors_are_refused_in_upstreams_words(text: str, message: str)
     with pytest.raises(SelectorError) as refused:
         fields.parse(text)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(("text", "left"), [("=", ""), ("!=", ""), ("a=b,=", "a=b"), ("=x", "=x")])
+def test_a_field_selector_of_nothing_selects_everything(text: str, left: str) -> None:
+    assert fields.parse(text) == fields.parse(left)

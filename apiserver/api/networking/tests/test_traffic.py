@@ -94,3 +94,18 @@ def test_blocks_of_addresses_are_two_at_most() -> None:
             assert [c["message"] for c in answer["details"]["causes"]] == [expected]
 
     run_virtual(scenario())
+
+
+def test_the_status_of_a_block_of_addresses_is_nothing_but_status() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            path = f"{GROUP}/servicecidrs"
+            await api.ask("POST", path, kind("ServiceCIDR", cidrs=["10.1.0.0/24"]))
+            change = {"metadata": {"labels": {"a": "b"}}, "status": {"conditions": [{"type": "Ready"}]}}
+            merge = "application/merge-patch+json"
+            code, answer = await api.ask("PATCH", f"{path}/web/status", change, Content_Type=merge)
+            assert code == 200, answer
+            assert "labels" not in answer["metadata"]
+            assert answer["status"]["conditions"][0]["type"] == "Ready"
+
+    run_virtual(scenario())

@@ -270,3 +270,15 @@ def test_an_empty_list_of_devices_goes_with_no_counters() -> None:
             assert (code, "devices" in answer["spec"]) == (201, False)
 
     run_virtual(scenario())
+
+
+def test_the_status_of_a_claim_has_no_table() -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            await api.ask("POST", CLAIMS, claim(ONE))
+            table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+            for path, expected in ((f"{CLAIMS}/x", 200), (f"{CLAIMS}/x/status", 406)):
+                code, _ = await api.ask("GET", path, Accept=table)
+                assert code == expected
+
+    run_virtual(scenario())
