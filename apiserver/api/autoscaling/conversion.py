@@ -9,6 +9,9 @@ from typing import Any
 
 import orjson
 
+from apiserver.api.validation.internal import label_selector
+from apiserver.apimachinery.decoding.exact import DecodeError, Decoder, parse
+from apiserver.apimachinery.decoding.types import struct_type
 from apiserver.apimachinery.objects import Object, copy, get
 
 V1, V2 = "autoscaling/v1", "autoscaling/v2"
@@ -20,8 +23,9 @@ CARRIED = (METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR)
 _CONDITION = ("type", "status", "lastTransitionTime", "reason", "message", "observedGeneration")
 DEFAULT_CPU = 80  # percent
 
+Table = dict[str, tuple[tuple[str, tuple[str, ...]], ...]]
 # v1's name of a source → (v1 field, path in v2) pairs, in the order Go writes them
-_SPECS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+_SPECS: Table = {
     "object": (
         ("target", ("describedObject",)),
         ("metricName", ("metric", "name")),
@@ -52,7 +56,7 @@ _SPECS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("targetAverageValue", ("target", "averageValue")),
     ),
 }
-_STATUSES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+_STATUSES: Table = {
     "object": (
         ("target", ("describedObject",)),
         ("metricName", ("metric", "name")),
@@ -93,6 +97,9 @@ _ALWAYS = {
     ("containerResource", "currentAverageValue"),
     ("external", "currentValue"),
 }
+
+
+_NAMES = {"target", "metricName", "name", "container"}
 
 
 def convert(obj: Object, api_version: str) -> Object:
@@ -156,41 +163,55 @@ def _carry(obj: Object, annotation: str, value: Any) -> None:
         obj["metadata"].pop("annotations", None)
 
 
-def _source_of(metric: Object) -> str:
-    return next((name for name in _SPECS if metric.get(name) is not None), "")
+def _sources_of(metric: Object) -> list[str]:
+    """Of a good metric, one; statuses are not judged and may have several."""
+    return [name for name in _SPECS if metric.get(name) is not None]
 
 
-def _old_form(metric: Object, table: dict[str, tuple[tuple[str, tuple[str, ...]], ...]]) -> Object:
+def _old_form(metric: Object, table: Table) -> Object:
     made: Object = {"type": metric.get("type", "")}
-    if source := _source_of(metric):
-        fields: Object = {}
+    for source in _sources_of(metric):
+        fields = made[source] = {}
         for field, path in table[source]:
             value = get(metric[source], *path)
             if value is None and (source, field) in _ALWAYS:
                 value = "0"
-            if value is not None:
-                fields[field] = value
-        made[source] = fields
+            if value is not None or field in _NAMES:
+                fields[field] = _in_order(field, value)
     return made
 
 
-def _new_form(metric: Object, table: dict[str, tuple[tuple[str, tuple[str, ...]], ...]]) -> Object:
+def _in_order(field: str, value: Any) -> Any:
+    """A value of v1's as Go writes it: structs in its order, names also where they are empty."""
+    if field == "target":
+        reference = {key: get(value or {}, key, default="") for key in ("kind", "name", "apiVersion")}
+        return {key: text for key, text in reference.items() if text or key != "apiVersion"}
+    if field in ("selector", "metricSelector"):
+        return label_selector(value)
+    return "" if value is None else value
+
+
+def _new_form(metric: Object, table: Table) -> Object:
     made: Object = {"type": metric.get("type", "")}
-    if source := _source_of(metric):
-        fields: Object = {}
-        for field, path in table[source]:
-            value = metric[source].get(field)
-            zero = value == "0" and field == "targetValue" and metric[source].get("averageValue") is not None
-            if value is not None and not zero:
-                inner = fields
-                for step in path[:-1]:
-                    inner = inner.setdefault(step, {})
-                inner[path[-1]] = value
-        if table is _SPECS:
-            target = fields.setdefault("target", {})
-            fields["target"] = {"type": _target_type(source, target), **target}
-        made[source] = fields
+    for source in _sources_of(metric):
+        made[source] = _new_source(source, metric[source], table)
     return made
+
+
+def _new_source(source: str, old: Object, table: Table) -> Object:
+    fields: Object = {}
+    for field, path in table[source]:
+        value = old.get(field)
+        zero = value == "0" and field == "targetValue" and old.get("averageValue") is not None
+        if value is not None and not zero:
+            inner = fields
+            for step in path[:-1]:
+                inner = inner.setdefault(step, {})
+            inner[path[-1]] = value
+    if table is _SPECS:
+        target = fields.setdefault("target", {})
+        fields["target"] = {"type": _target_type(source, target), **target}
+    return fields
 
 
 def _target_type(source: str, target: Object) -> str:
@@ -241,12 +262,34 @@ def _carried(annotations: Object, key: str) -> Any:
         return None
 
 
+def _carried_metrics(annotations: Object, key: str, table: Table, kind: str) -> list[Object] | None:
+    """Metrics from an annotation; None where there are none that Go can read."""
+    metrics = _carried(annotations, key)
+    if not isinstance(metrics, list) or not all(_is_metric(metric) for metric in metrics):
+        return None
+    return _as_go_reads([_new_form(metric or {}, table) for metric in metrics], kind)
+
+
+def _is_metric(metric: Any) -> bool:
+    if metric is None:
+        return True
+    return isinstance(metric, dict) and all(isinstance(metric.get(name) or {}, dict) for name in _SPECS)
+
+
+def _as_go_reads(items: list[Any], kind: str) -> list[Object] | None:
+    """Items in the form Go writes; None where one is not of its kind: the whole annotation is passed over then."""
+    type = struct_type(f"io.k8s.api.autoscaling.v2.{kind}")
+    try:
+        return [Decoder(strict=False).decode(parse(orjson.dumps(item)), type)[0] for item in items]
+    except DecodeError:
+        return None
+
+
 def _to_v2(obj: Object) -> None:
     spec, status = _section(obj, "spec"), _section(obj, "status")
     annotations = obj["metadata"].get("annotations") or {}
     metrics: list[Object] = []
-    if isinstance(others := _carried(annotations, METRICS), list):
-        metrics += [_new_form(m, _SPECS) for m in others if isinstance(m, dict)]
+    metrics += _carried_metrics(annotations, METRICS, _SPECS, "MetricSpec") or ()
     utilization = spec.pop("targetCPUUtilizationPercentage", None)
     if utilization is None and not metrics:
         utilization = DEFAULT_CPU
@@ -254,17 +297,20 @@ def _to_v2(obj: Object) -> None:
         metrics.append(cpu_metric(utilization))
     spec["metrics"] = metrics
     if behavior := _wire_behavior(_carried(annotations, BEHAVIOR)):
-        spec["behavior"] = behavior
+        for rules in _as_go_reads([behavior], "HorizontalPodAutoscalerBehavior") or ():
+            spec["behavior"] = rules
     usage = status.pop("currentCPUUtilizationPercentage", None)
-    if isinstance(current := _carried(annotations, CURRENT_METRICS), list):
-        status["currentMetrics"] = [_new_form(m, _STATUSES) for m in current if isinstance(m, dict)]
+    current = _carried_metrics(annotations, CURRENT_METRICS, _STATUSES, "MetricStatus")
+    if current is not None:
+        status["currentMetrics"] = current
     elif usage is not None:
         resource = {"name": "cpu", "current": {"averageUtilization": usage}}
         status["currentMetrics"] = [{"type": "Resource", "resource": resource}]
     else:
         status.setdefault("currentMetrics", None)
-    if isinstance(conditions := _carried(annotations, CONDITIONS), list):
-        status["conditions"] = conditions
+    conditions = _carried(annotations, CONDITIONS)
+    if isinstance(conditions, list) and (read := _as_go_reads(conditions, "HorizontalPodAutoscalerCondition")):
+        status["conditions"] = read
     if status.get("currentReplicas") == 0:
         del status["currentReplicas"]
     status.setdefault("desiredReplicas", 0)

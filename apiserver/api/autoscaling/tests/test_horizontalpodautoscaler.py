@@ -92,3 +92,47 @@ def test_an_empty_list_of_policies_is_no_wish_for_the_defaults() -> None:
     empty = scaling("Deployment", "apps/v1", behavior={"scaleUp": {"policies": []}})
     wanted = "Required value: must specify at least one Policy"
     assert errors(RESOURCE, empty) == [f"spec.behavior.scaleUp.policies: {wanted}"]
+
+
+def in_v2(**carried: str) -> Object:
+    annotations = {f"autoscaling.alpha.kubernetes.io/{key.replace('_', '-')}": text for key, text in carried.items()}
+    meta = {"name": "h", "annotations": annotations}
+    v2: Object = convert({"apiVersion": "autoscaling/v1", "metadata": meta, "spec": {}, "status": {}}, "autoscaling/v2")
+    return v2
+
+
+def test_what_annotations_carry_is_read_as_go_reads_it() -> None:
+    pods = '[{"type":"Pods","pods":{"metricName":"m","targetAverageValue":5}}]'
+    assert in_v2(metrics=pods)["spec"]["metrics"][0]["pods"]["target"]["averageValue"] == "5"
+    empty = {"type": "", "status": "", "lastTransitionTime": None}
+    assert in_v2(conditions="[{}]")["status"]["conditions"] == [empty]
+
+
+@pytest.mark.parametrize("metrics", ['[{"type":5}]', '[{"type":"Pods","pods":5}]', "[5]", "{}", "x"])
+def test_annotations_that_go_cannot_read_are_passed_over(metrics: str) -> None:
+    (metric,) = in_v2(metrics=metrics)["spec"]["metrics"]
+    assert metric["resource"]["name"] == "cpu"
+    assert "conditions" not in in_v2(conditions='[{"lastTransitionTime":"bad"}]')["status"]
+    assert "behavior" not in in_v2(behavior='{"ScaleUp":{"StabilizationWindowSeconds":"x"}}')["spec"]
+
+
+def test_references_and_selectors_stand_in_gos_order_in_annotations() -> None:
+    reference = {"apiVersion": "v1", "kind": "Service", "name": "s"}
+    selector = {"matchExpressions": [{"values": ["v"], "operator": "In", "key": "k"}]}
+    source = {"describedObject": reference, "metric": {"name": "m", "selector": selector}, "target": {"value": "5"}}
+    obj = scaling("Deployment", "apps/v1", metrics=[{"type": "Object", "object": source}])
+    text = convert(obj, "autoscaling/v1")["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"]
+    assert '"target":{"kind":"Service","name":"s","apiVersion":"v1"}' in text
+    assert '"selector":{"matchExpressions":[{"key":"k","operator":"In","values":["v"]}]}' in text
+
+
+def test_a_status_with_several_sources_keeps_them_all() -> None:
+    usage = {"type": "Pods", "pods": {"metric": {"name": "m"}, "current": {"averageValue": "1"}}, "object": {}}
+    obj = scaling("Deployment", "apps/v1")
+    obj["status"]["currentMetrics"] = [usage]
+    v1 = convert(obj, "autoscaling/v1")
+    text = v1["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/current-metrics"]
+    assert text == (
+        '[{"type":"Pods","object":{"target":{"kind":"","name":""},"metricName":"","currentValue":"0"},'
+        '"pods":{"metricName":"m","currentAverageValue":"1"}}]'
+    )
