@@ -125,6 +125,7 @@ class StatusStrategy(Strategy):
     def __init__(self, parent: Strategy) -> None:
         self.parent = parent
         self.allow_unconditional_update = parent.allow_unconditional_update
+        self.allow_create_on_update = parent.allow_create_on_update  # a Service is made by a PUT of its status, too
 
     def default(self, obj: Object) -> None:
         self.parent.default(obj)

@@ -153,13 +153,18 @@ def _cpu_usage(metric: Object) -> int | None:
 
 
 def _carry(obj: Object, annotation: str, value: Any) -> None:
-    annotations = obj["metadata"].get("annotations") or {}
+    annotations = get(obj, "metadata", "annotations") or {}
     annotations.pop(annotation, None)
     if value:
         annotations[annotation] = orjson.dumps(value).decode()
+    _annotate(obj, annotations)
+
+
+def _annotate(obj: Object, annotations: Object) -> None:
+    """An apply may have taken all of the metadata away."""
     if annotations:
-        obj["metadata"]["annotations"] = annotations
-    else:
+        obj.setdefault("metadata", {})["annotations"] = annotations
+    elif obj.get("metadata"):
         obj["metadata"].pop("annotations", None)
 
 
@@ -287,7 +292,7 @@ def _as_go_reads(items: list[Any], kind: str) -> list[Object] | None:
 
 def _to_v2(obj: Object) -> None:
     spec, status = _section(obj, "spec"), _section(obj, "status")
-    annotations = obj["metadata"].get("annotations") or {}
+    annotations = get(obj, "metadata", "annotations") or {}
     metrics: list[Object] = []
     metrics += _carried_metrics(annotations, METRICS, _SPECS, "MetricSpec") or ()
     utilization = spec.pop("targetCPUUtilizationPercentage", None)
@@ -314,11 +319,7 @@ def _to_v2(obj: Object) -> None:
     if status.get("currentReplicas") == 0:
         del status["currentReplicas"]
     status.setdefault("desiredReplicas", 0)
-    kept = {k: v for k, v in annotations.items() if k not in CARRIED}
-    if kept:
-        obj["metadata"]["annotations"] = kept
-    else:
-        obj["metadata"].pop("annotations", None)
+    _annotate(obj, {k: v for k, v in annotations.items() if k not in CARRIED})
 
 
 def cpu_metric(utilization: int) -> Object:

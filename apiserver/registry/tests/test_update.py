@@ -6,6 +6,7 @@ import orjson
 
 from apiserver.apimachinery.errors import StatusError
 from apiserver.apimachinery.objects import Object
+from apiserver.registry.strategy import StatusStrategy, Strategy
 from apiserver.registry.tests.world import WidgetStrategy, World, refused, virtual, widgets
 
 OPTIMISTIC_LOCK = (
@@ -191,6 +192,13 @@ async def test_system_fields_survive_what_clients_send(world: World) -> None:
     changed, _ = await world.put({"metadata": sent, "spec": {"size": 1}})
     for field in ("uid", "creationTimestamp", "generation", "namespace"):
         assert changed["metadata"][field] == meta[field]
+
+
+def test_what_a_put_may_create_a_put_of_its_status_may_too() -> None:
+    parent = Strategy()
+    assert not StatusStrategy(parent).allow_create_on_update
+    parent.allow_create_on_update = True
+    assert StatusStrategy(parent).allow_create_on_update
 
 
 @virtual()

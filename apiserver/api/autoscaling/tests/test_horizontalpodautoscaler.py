@@ -136,3 +136,10 @@ def test_a_status_with_several_sources_keeps_them_all() -> None:
         '[{"type":"Pods","object":{"target":{"kind":"","name":""},"metricName":"","currentValue":"0"},'
         '"pods":{"metricName":"m","currentAverageValue":"1"}}]'
     )
+
+
+def test_what_an_apply_left_without_metadata_converts() -> None:
+    spec = {"maxReplicas": 2, "metrics": [], "behavior": {"scaleUp": {"stabilizationWindowSeconds": 5}}}
+    v1 = convert({"apiVersion": "autoscaling/v2", "spec": spec}, "autoscaling/v1")
+    assert "StabilizationWindowSeconds" in v1["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/behavior"]
+    assert "metadata" not in convert({"apiVersion": "autoscaling/v1", "spec": {"maxReplicas": 2}}, "autoscaling/v2")
