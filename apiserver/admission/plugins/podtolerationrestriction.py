@@ -5,16 +5,18 @@ Mirrors upstream plugin/pkg/admission/podtolerationrestriction, without a config
 
 from __future__ import annotations
 
-import orjson
-
 from apiserver.admission import lookups
 from apiserver.admission.interface import CREATE, UPDATE, AdmissionPlugin, Attributes
 from apiserver.admission.pods import BEST_EFFORT, PODS, qos, spec_of
 from apiserver.admission.refusals import unexpected
 from apiserver.admission.tolerations import Toleration, covers, merged
+from apiserver.apimachinery.codec.json import SyntaxFault, loads
+from apiserver.apimachinery.decoding.exact import DecodeError, Decoder, parse
+from apiserver.apimachinery.decoding.types import go_type
 from apiserver.apimachinery.objects import annotations_of
 
 DEFAULTS_ANNOTATION = "scheduler.alpha.kubernetes.io/defaultTolerations"
+TOLERATIONS = "[]io.k8s.api.core.v1.Toleration"
 ALLOWED_ANNOTATION = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
 MEMORY_PRESSURE = {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"}
 
@@ -56,9 +58,13 @@ class PodTolerationRestriction(AdmissionPlugin):
         if not text:
             return []
         try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError as e:
+            return _parsed(text.encode())
+        except (SyntaxFault, DecodeError) as e:
             raise unexpected(str(e)) from e
-        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-            raise unexpected("json: cannot unmarshal into Go value of type []v1.Toleration")
-        return found
+
+
+def _parsed(data: bytes) -> list[Toleration]:
+    """JSON as Go reads it into []v1.Toleration. Raises SyntaxFault or DecodeError in its words."""
+    loads(data)
+    found, _ = Decoder(strict=False).decode(parse(data), go_type(TOLERATIONS))
+    return found or []

@@ -182,6 +182,28 @@ async def test_tolerations_that_another_covers_are_left_out(world: World) -> Non
     assert spec["tolerations"] == [wide]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x", "invalid character 'x' looking for beginning of value"),
+        ("{}", "json: cannot unmarshal object into Go value of type []v1.Toleration"),
+        ('[{"key":1}]', "json: cannot unmarshal number into Go struct field Toleration.key of type string"),
+        ('[{"key":"a"}', "unexpected end of JSON input"),
+    ],
+)
+async def test_tolerations_of_a_namespace_are_read_as_go_reads_them(world: World, text: str, message: str) -> None:
+    annotation = {"scheduler.alpha.kubernetes.io/defaultTolerations": text}
+    world.add("namespaces", "default", metadata={"annotations": annotation})
+    error = await refused(world, PodTolerationRestriction, pod())
+    assert (error.code, error.message) == (500, message)
+
+
+async def test_null_is_no_tolerations(world: World) -> None:
+    annotation = {"scheduler.alpha.kubernetes.io/defaultTolerations": "null"}
+    world.add("namespaces", "default", metadata={"annotations": annotation})
+    assert not (await admitted(world, PodTolerationRestriction, pod())).get("tolerations")
+
+
 async def test_extended_resources_are_tolerated(world: World) -> None:
     requests = {"cpu": "1", "x.com/gpu": "1", "kubernetes.io/thing": "1", "plain": "1"}
     spec = await admitted(world, ExtendedResourceToleration, pod({}, {"resources": {"requests": requests}}))
