@@ -13,7 +13,7 @@ from apiserver.apimachinery.clock import Clock
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.objects import Object
 from apiserver.auth.authenticators.anonymous import AnonymousAuthenticator
-from apiserver.auth.authenticators.bearer import BearerAuthenticator, WebSocketAuthenticator
+from apiserver.auth.authenticators.bearer import BearerAuthenticator, ExtraSpace, WebSocketAuthenticator
 from apiserver.auth.authenticators.chains import IssuerPool
 from apiserver.auth.authenticators.request_header import RequestHeaderAuthenticator, RequestHeaderOptions
 from apiserver.auth.authenticators.service_account import (
@@ -75,6 +75,10 @@ def build_authenticator(config: AuthenticationConfig) -> Authentication:
     return Authentication(UnionAuthenticator(members, otherwise), reviewer, config.audiences)
 
 
+def _warners(config: AuthenticationConfig, tokens: TokenAuthenticator) -> Iterator[Authenticator]:
+    yield ExtraSpace()
+
+
 def _front_proxies(config: AuthenticationConfig, tokens: TokenAuthenticator) -> Iterator[Authenticator]:
     if config.request_header is not None:
         yield RequestHeaderAuthenticator(config.request_header, config.clock)
@@ -120,6 +124,7 @@ def _service_accounts(config: AuthenticationConfig) -> Iterator[TokenAuthenticat
 
 # Who is asked, in upstream's order; each makes what the flags want of it.
 REQUESTS: tuple[Callable[[AuthenticationConfig, TokenAuthenticator], Iterator[Authenticator]], ...] = (
+    _warners,
     _front_proxies,
     _client_certificates,
     _bearers,

@@ -9,9 +9,10 @@ import pytest
 
 from apiserver.apimachinery.http import ANONYMOUS, Headers, Request
 from apiserver.auth.authenticators.token_file import read_token_file
-from apiserver.auth.build import Authentication, AuthenticationConfig, build_authenticator
+from apiserver.auth.build import REQUESTS, Authentication, AuthenticationConfig, build_authenticator
 from apiserver.auth.interface import AuthenticationError
 from apiserver.auth.tests.worlds import FixedClock
+from apiserver.auth.union import UnionTokenAuthenticator
 
 FILE = 'secret,ann,u-1,"ops,dev"\nother,bob,u-2\n,nobody,u-3\nsecret2,cy,u-4,""\n'
 
@@ -62,6 +63,13 @@ async def test_a_space_too_many_is_told_in_a_warning(subject: Authentication) ->
     assert request.warnings == [
         "the provided Authorization header contains extra space before the bearer token, and is ignored"
     ]
+
+
+async def test_the_space_is_told_of_before_anyone_is_asked_who_the_client_is() -> None:
+    first = next(REQUESTS[0](AuthenticationConfig(clock=FixedClock()), UnionTokenAuthenticator([])))
+    request = bearing("Bearer  x")
+    assert await first.authenticate(request) is None
+    assert len(request.warnings) == 1
 
 
 async def test_a_browser_bears_its_token_as_a_subprotocol(subject: Authentication) -> None:
