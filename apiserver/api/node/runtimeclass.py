@@ -34,13 +34,7 @@ class RuntimeClassStrategy(KindStrategy):
         round_list(get(obj, "overhead", "podFixed"))
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        if obj.get("overhead") is not None:
-            limits = {"limits": obj["overhead"].get("podFixed")}
-            yield from requirements_errors(limits, "overhead", ())
-        scheduling = obj.get("scheduling")
-        if scheduling is not None:
-            yield from labels_errors(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
-            yield from _tolerations_errors(scheduling.get("tolerations") or [], "scheduling.tolerations")
+        yield from _written_errors(obj)
         handler = obj.get("handler") or ""
         if not handler:
             yield required("handler")
@@ -48,10 +42,18 @@ class RuntimeClassStrategy(KindStrategy):
             yield invalid("handler", handler, message)
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
-        yield from self.validate_whole(ctx, obj)
+        """What is declared of a handler is not looked at once it changed: there the written check answers, and first."""
+        handler, changed = obj.get("handler") or "", obj.get("handler") != old.get("handler")
+        if changed:
+            for message in formats.dns1123_label(handler) if handler else ():
+                yield invalid("handler", handler, message)
+        yield from self.metadata_errors(obj)
+        yield from _written_errors(obj)
         yield from metadata_update_errors(obj, old)
-        if obj.get("handler") != old.get("handler"):
+        if changed:
             yield invalid("handler", None, IMMUTABLE)
+            if not handler:
+                yield required("handler")
 
     def warnings_on_create(self, ctx: Context, obj: Object) -> Iterable[str]:
         for key in sorted(get(obj, "scheduling", "nodeSelector", default=())):
@@ -60,6 +62,17 @@ class RuntimeClassStrategy(KindStrategy):
 
     def warnings_on_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[str]:
         return self.warnings_on_create(ctx, obj)
+
+
+def _written_errors(obj: Object) -> Iterator[FieldError]:
+    """What upstream checks by hand alone."""
+    if obj.get("overhead") is not None:
+        limits = {"limits": obj["overhead"].get("podFixed")}
+        yield from requirements_errors(limits, "overhead", ())
+    scheduling = obj.get("scheduling")
+    if scheduling is not None:
+        yield from labels_errors(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
+        yield from _tolerations_errors(scheduling.get("tolerations") or [], "scheduling.tolerations")
 
 
 def _tolerations_errors(tolerations: list[Object], path: str) -> Iterator[FieldError]:

@@ -12,6 +12,7 @@ from apiserver.api.storage.parameters import GROUP, MAX_SIZE, size_of
 from apiserver.api.strategy import KindStatusStrategy, KindStrategy
 from apiserver.api.validation.persistent_volumes import volume_spec_errors
 from apiserver.api.validation.pod.names import subdomain_errors
+from apiserver.api.validation.pod.volumes import csi_driver_name_errors
 from apiserver.apimachinery import formats
 from apiserver.apimachinery.errors import FieldError, field_forbidden, invalid, required, too_long, too_long_text
 from apiserver.apimachinery.object_meta import IMMUTABLE
@@ -45,19 +46,29 @@ class AttachmentStrategy(KindStrategy):
         obj["status"] = {"attached": False}
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
-        spec, source = obj.get("spec") or {}, get(obj, "spec", "source", default={})
-        yield from _source_errors(source, "spec.source")
-        yield from subdomain_errors(spec.get("nodeName") or "", "spec.nodeName")
-        yield from _status_errors(obj.get("status") or {})
-        name = source.get("persistentVolumeName")
-        if name is not None:
-            yield from subdomain_errors(name, "spec.source.persistentVolumeName")
-        yield from attacher_errors(spec.get("attacher") or "", "spec.attacher")
+        yield from _written_errors(obj)
+        yield from attacher_errors(get(obj, "spec", "attacher", default=""), "spec.attacher")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterable[FieldError]:
-        yield from self.validate_whole(ctx, obj)
-        if obj.get("spec") != old.get("spec"):
-            yield invalid("spec", None, IMMUTABLE)
+        """What is declared of a spec is not looked at once it changed, which is wrong enough: written checks answer."""
+        if obj.get("spec") == old.get("spec"):
+            yield from self.validate_whole(ctx, obj)
+            return
+        yield from self.metadata_errors(obj)
+        yield from csi_driver_name_errors(get(obj, "spec", "attacher", default=""), "spec.attacher")
+        yield from _written_errors(obj)
+        yield invalid("spec", None, IMMUTABLE)
+
+
+def _written_errors(obj: Object) -> Iterator[FieldError]:
+    """What upstream checks by hand alone."""
+    spec, source = obj.get("spec") or {}, get(obj, "spec", "source", default={})
+    yield from _source_errors(source, "spec.source")
+    yield from subdomain_errors(spec.get("nodeName") or "", "spec.nodeName")
+    yield from _status_errors(obj.get("status") or {})
+    name = source.get("persistentVolumeName")
+    if name is not None:
+        yield from subdomain_errors(name, "spec.source.persistentVolumeName")
 
 
 def attacher_errors(name: str, path: str) -> Iterator[FieldError]:

@@ -136,3 +136,42 @@ def test_what_an_event_is_about_stays() -> None:
             ]
 
     run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    ("target", "obj", "change", "words"),
+    [
+        (
+            f"{STORAGE}/volumeattachments",
+            {**ATTACHMENT, "spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}},
+            {"spec": {"attacher": "a" * 64}},
+            ["spec.attacher: Too long: may not be more than 63 bytes", "spec: Invalid value: null: field is immutable"],
+        ),
+        (
+            "/apis/node.k8s.io/v1/runtimeclasses",
+            made("node.k8s.io/v1", "RuntimeClass", "r", handler="a"),
+            {"handler": "a" * 64},
+            [
+                f'handler: Invalid value: "{"a" * 64}": must be no more than 63 characters',
+                "handler: Invalid value: null: field is immutable",
+            ],
+        ),
+        (
+            "/apis/node.k8s.io/v1/runtimeclasses",
+            made("node.k8s.io/v1", "RuntimeClass", "r", handler="a"),
+            {"handler": ""},
+            ["handler: Invalid value: null: field is immutable", "handler: Required value"],
+        ),
+    ],
+)
+def test_a_field_that_may_not_change_is_judged_by_what_upstream_checks_by_hand(
+    target: str, obj: dict[str, Any], change: dict[str, Any], words: list[str]
+) -> None:
+    async def scenario() -> None:
+        async with world() as api:
+            code, answer = await api.ask("POST", target, obj)
+            assert code == 201, answer
+            code, answer = await api.ask("PATCH", f"{target}/{obj['metadata']['name']}", change, Content_Type=MERGE)
+            assert (code, told(answer)) == (422, words)
+
+    run_virtual(scenario())
