@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp.http import WSMsgType
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from apiserver.server.connection import Connection, Exchange
 
 _TEXT, _BINARY = 0x81, 0x82  # final frame of a message
+_KEY_LENGTH = 24  # 16 bytes in base64
 _CLOSE_TIMEOUT = 2.0
 _MAX_MESSAGE = 4 * 1024 * 1024
 
@@ -30,6 +31,15 @@ def frame(data: bytes, text: bool) -> bytes:
     return bytes((opcode, 127)) + size.to_bytes(8, "big") + data
 
 
+def _refusal(headers: Mapping[str, str]) -> bytes:
+    """What upstream says to a handshake it cannot take (golang.org/x/net/websocket), without a content type or length."""
+    if headers.get("Sec-WebSocket-Version", "") != "13":
+        return b"HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Version: 13\r\n\r\nmissing or bad WebSocket Version"
+    if len(headers.get("Sec-WebSocket-Key", "")) != _KEY_LENGTH:
+        return b"HTTP/1.1 400 Bad Request\r\n\r\nmismatch challenge/response"
+    return b""
+
+
 class FrontWebSocket:
     """`apimachinery.http.WebSocket` over one exchange."""
 
@@ -40,6 +50,9 @@ class FrontWebSocket:
 
     async def accept(self, protocols: Sequence[str] = ()) -> str:
         exchange = self._exchange
+        if refusal := _refusal(exchange.message.headers):
+            exchange.connection.write(refusal)
+            raise ConnectionResetError("the handshake makes no sense")
         task: Any = asyncio.current_task()
         request = BaseRequest(
             exchange.message, exchange.payload, exchange.connection, exchange.writer, task, self._loop

@@ -351,6 +351,26 @@ async def test_lines_of_text_are_messages_of_their_own() -> None:
         assert await client.reader.readexactly(12) == b"\x81\x04one\n\x81\x04two\n"
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (b"Sec-WebSocket-Version: 12", b"Sec-WebSocket-Version: 13\r\n\r\nmissing or bad WebSocket Version"),
+        (b"Sec-WebSocket-Version: 13", b"\r\nmismatch challenge/response"),
+    ],
+)
+async def test_a_handshake_that_makes_no_sense_is_told_so(header: bytes, told: bytes) -> None:
+    async def run(socket: WebSocket) -> None:
+        await socket.accept()
+
+    async def handler(request: Request) -> AnyResponse:
+        return UpgradeResponse(run)
+
+    async with serving(handler) as client:
+        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        await client.send(b"GET / HTTP/1.1\r\nHost: x\r\n" + upgrade + header + b"\r\n\r\n")
+        assert await client.reader.read() == b"HTTP/1.1 400 Bad Request\r\n" + told
+
+
 async def test_without_an_upgrade_there_is_no_handle() -> None:
     async def handler(request: Request) -> AnyResponse:
         return Response(200, b"yes" if request.upgrade is None else b"no")
