@@ -13,7 +13,7 @@ from apiserver.api.templates import (
     labels_text,
 )
 from apiserver.api.validation.workloads import optional_non_negative, replica_template_errors
-from apiserver.apimachinery import labels
+from apiserver.apimachinery import formats, labels
 from apiserver.apimachinery.errors import FieldError, required
 from apiserver.apimachinery.objects import Object, copy, get, labels_of
 from apiserver.registry.context import Context
@@ -50,7 +50,7 @@ class ReplicationControllerStrategy(TemplateStrategy):
 
     def validate(self, ctx: Context, obj: Object) -> Iterator[FieldError]:
         yield from super().validate(ctx, obj)
-        yield from (e for e in super().metadata_errors(obj) if _is_declared(e))
+        yield from (_in_bytes(e) for e in super().metadata_errors(obj) if _is_declared(e))
         yield from optional_non_negative(obj["spec"], ("replicas", "minReadySeconds"), "spec")
 
     def validate_update(self, ctx: Context, obj: Object, old: Object) -> Iterator[FieldError]:
@@ -76,6 +76,12 @@ class ReplicationControllerStrategy(TemplateStrategy):
 
 def _is_declared(error: FieldError) -> bool:
     return error.field == NAME_FIELD and error.reason == "FieldValueInvalid"
+
+
+def _in_bytes(error: FieldError) -> FieldError:
+    """Declared checks count bytes."""
+    told = formats.too_long(formats.SUBDOMAIN_MAX)
+    return error._replace(text=error.text.replace(told, formats.in_bytes([told])[0]))
 
 
 STRATEGY = ReplicationControllerStrategy()

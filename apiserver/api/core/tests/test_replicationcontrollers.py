@@ -30,3 +30,9 @@ def test_a_template_alone_has_a_generation() -> None:
     assert errors(TEMPLATE, obj) == []
     assert obj["metadata"]["generation"] == 1
     assert "status" not in obj
+
+
+def test_too_long_a_name_is_counted_in_bytes() -> None:
+    obj = made(CONTROLLER, {"spec": {"template": POD}})
+    obj["metadata"]["name"] = "a" * 254
+    assert [e.rpartition(": ")[2] for e in errors(CONTROLLER, obj)] == ["must be no more than 253 bytes"]
