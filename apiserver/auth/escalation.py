@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apiserver.apimachinery.errors import StatusError, forbidden, not_found
+from apiserver.apimachinery.errors import StatusError, bad_request, forbidden, not_found
 from apiserver.apimachinery.gvk import GroupResource
 from apiserver.apimachinery.http import UserInfo
 from apiserver.apimachinery.objects import Object, name_of
@@ -78,6 +78,8 @@ class EscalationChecks:
 
     def _role_rules(self, resource: GroupResource, ref: Object, namespace: str) -> tuple[Rule, ...]:
         kind, name = ref.get("kind") or "", ref.get("name") or ""
+        if kind == "Role" and not namespace:
+            raise bad_request("Namespace parameter required.")  # what upstream's look-up of the role meets
         self.policy.start()
         try:
             return self.policy.role_rules(kind, name, namespace)

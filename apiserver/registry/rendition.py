@@ -133,7 +133,22 @@ class Renditions:
     def _described(self, record: Record, version: str) -> Record:
         """The record whose metadata stands for it: upstream takes a built-in kind's from its internal form, before what
         a version puts into annotations (autoscaling/v1)."""
-        return record if self.resource.schemas is None else self.view(record, version)
+        if self.resource.schemas is not None:
+            return self.view(record, version)
+        return self._without_fields(record) if self.resource.field_annotations else record
+
+    def _without_fields(self, record: Record) -> Record:
+        """The record without the annotations that stand for fields."""
+        key = (record.key, record.revision, "metadata")
+        found: Record | None = self._views.get(key) if record.revision else None
+        if found is None:
+            meta: Object = orjson.loads(record.head + b"}")
+            given = meta.pop("annotations", None) or {}
+            if kept := {k: v for k, v in given.items() if k not in self.resource.field_annotations}:
+                meta["annotations"] = kept
+            found = record._replace(head=orjson.dumps(meta)[:-1])
+            self._views.put(key, found, len(found.head))
+        return found
 
     def object(self, record: Record, version: str) -> Object:
         """A fresh dict of the record in a served version."""
@@ -213,7 +228,7 @@ class Renditions:
         whole = form.kind == OBJECT
         view_of = self.view if whole else self._described
         for record in records:
-            view = record if record.start == common else view_of(record, form.version)
+            view = record if whole and record.start == common else view_of(record, form.version)
             pieces += (between, view.head, view.managed, view.tail if whole else b"}}")
 
     def converts(self, version: str) -> bool:

@@ -165,6 +165,9 @@ class Resource:
     default_of_list: Callable[[Sequence[Object]], int | None] | None = None
     # What an object of the kind shows beside metadata when it is empty, as bookmarks do: {"spec": {}, "status": {}}.
     empty: Mapping[str, Any] = field(default_factory=dict)
+    # Annotations that stand for fields of upstream's internal type: metadata alone goes out without them, an empty object
+    # with these values (daemon sets).
+    field_annotations: Mapping[str, str] = field(default_factory=dict)
     # Field selectors beyond metadata.name / metadata.namespace, in order: path → value of an object.
     selectable: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
     field_aliases: Mapping[str, str] = field(default_factory=dict)  # old names of selectable fields (pods: spec.host)

@@ -50,7 +50,7 @@ class EventWriter:
         meta: Object = {"resourceVersion": str(revision)}
         if initial_end:
             meta["annotations"] = _INITIAL_END
-        obj = self._empty(meta, form.version)
+        obj = self._empty(self._with_fields(meta), form.version)
         if form.kind == OBJECT:
             return orjson.dumps(obj)
         partial = {
@@ -61,6 +61,12 @@ class EventWriter:
         if form.kind == PARTIAL:
             return orjson.dumps(partial)
         return self._bookmark_table(obj, partial, form, header)
+
+    def _with_fields(self, meta: Object) -> Object:
+        fields = self._renditions.resource.field_annotations
+        if not fields:
+            return meta
+        return {**meta, "annotations": dict(sorted({**meta.get("annotations", {}), **fields}.items()))}
 
     def _empty(self, meta: Object, version: str) -> Object:
         """An object with nothing but metadata, as its kind shows it in this version."""

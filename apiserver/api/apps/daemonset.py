@@ -166,6 +166,7 @@ RESOURCE = Resource(
     strategy=STRATEGY,
     short_names=("ds",),
     categories=("all",),
+    field_annotations={TEMPLATE_GENERATION: "0"},
     empty={
         "spec": {"selector": None, "template": {"metadata": {}, "spec": {"containers": None}}, "updateStrategy": {}},
         "status": dict.fromkeys(DaemonSetStrategy.zero_counts, 0),

@@ -88,6 +88,14 @@ async def test_a_role_that_is_not_there_cannot_be_bound(world: World) -> None:
     )
 
 
+async def test_a_role_of_no_namespace_cannot_be_looked_up(world: World) -> None:
+    of_role = binding("gone")
+    of_role["roleRef"]["kind"] = "Role"
+    with pytest.raises(StatusError) as refused:
+        await checks(world).check_binding(context(), BINDINGS, of_role, None)
+    assert (refused.value.code, refused.value.message) == (400, "Namespace parameter required.")
+
+
 async def test_an_aggregation_rule_takes_everything(world: World) -> None:
     aggregating = role(aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]})
     with pytest.raises(StatusError, match="must have cluster-admin privileges to use the aggregationRule"):

@@ -111,6 +111,19 @@ def test_metadata_of_a_built_in_kind_is_what_no_version_has_added_to() -> None:
         assert [item["metadata"].get("annotations") for item in (one, listed)] == [expected] * 2
 
 
+def test_annotations_that_stand_for_fields_are_no_metadata() -> None:
+    resource = widgets(field_annotations={"n": "0"})
+    renditions = Renditions(resource)
+    for given, shown in (({"n": "5"}, None), ({"n": "5", "a": "b"}, {"a": "b"})):
+        record = stored(resource)
+        meta = {**loaded(record[5:9])["metadata"], "annotations": given}
+        del meta["managedFields"]
+        record = record._replace(head=orjson.dumps(meta)[:-1], revision=record.revision + len(given))
+        assert loaded(renditions.pieces(record, Form("v1")))["metadata"]["annotations"] == given
+        partial = loaded(renditions.pieces(record, Form("v1", kind=PARTIAL)))["metadata"]
+        assert (partial.get("annotations"), partial["managedFields"]) == (shown, MANAGED)
+
+
 def test_items_of_built_in_lists_carry_no_kind_and_those_of_custom_ones_do() -> None:
     meta = ListMeta(9, "token", 4)
     for resource, keys in (
