@@ -40,8 +40,7 @@ class Selection:
         field_selector: fields.Selector = fields.EVERYTHING,
     ) -> None:
         """`namespace` comes from the path; a field selector for one namespace narrows a list of all of them."""
-        if resource.field_aliases and not field_selector.empty:
-            field_selector = field_selector.transform(lambda f, value: (resource.field_aliases.get(f, f), value))
+        field_selector = _renamed(resource, field_selector)
         exact = field_selector.requires_exact_match
         self.namespace = (namespace or exact(NAMESPACE) or "") if resource.namespaced else ""
         self.name = exact(NAME) or ""
@@ -142,8 +141,16 @@ def _positions(resource: Resource, selector: fields.Selector) -> Iterable[tuple[
 
 def check_fields(resource: Resource, selector: fields.Selector) -> None:
     """400 when the selector names a field that the resource cannot be selected by."""
-    for _ in _positions(resource, selector):
+    for _ in _positions(resource, _renamed(resource, selector)):
         pass
+
+
+def _renamed(resource: Resource, selector: fields.Selector) -> fields.Selector:
+    """The selector with the present names of fields."""
+    aliases = resource.field_aliases
+    if not aliases or selector.empty:
+        return selector
+    return selector.transform(lambda field, value: (aliases.get(field, field), value))
 
 
 def _selects_namespace(resource: Resource) -> bool:

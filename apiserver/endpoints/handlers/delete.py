@@ -17,6 +17,7 @@ from apiserver.registry.delete_options import META_GROUP, UNSAFE_DELETE, check_d
 from apiserver.registry.deleting import Deletion
 from apiserver.registry.list_options import parse_list_options
 from apiserver.registry.rendition import Form
+from apiserver.registry.selection import check_fields
 
 _UNSAFE_VERB = "unsafe-delete-ignore-read-errors"
 
@@ -38,6 +39,7 @@ async def delete_collection(scope: Scope, request: Request) -> Response:
     """Delete everything that the selectors select; the answer lists it."""
     form = answers.negotiate(scope, request)
     list_options = parse_list_options(request.query)
+    check_fields(scope.resource, list_options.field_selector)
     options = await _options(scope, request)
     check_delete_options(options)
     if options.get(UNSAFE_DELETE):

@@ -164,6 +164,12 @@ async def test_a_collection_answers_with_the_list_of_what_went(world: World) -> 
 
 
 @virtual()
+async def test_a_collection_judges_its_selector_before_the_options(world: World) -> None:
+    answer = await world.send("DELETE", body=b"{", query="fieldSelector=spec.x%3Dy", collection=True)
+    assert (answer.status, "spec.x" in answer.message) == (400, True)
+
+
+@virtual()
 async def test_a_collection_takes_no_unsafe_delete(world: World) -> None:
     name = "ignoreStoreReadErrorWithClusterBreakingPotential"
     answer = await world.send("DELETE", body={name: True}, collection=True)
