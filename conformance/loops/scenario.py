@@ -65,8 +65,77 @@ def _class(name: str, **more: Any) -> Step:
     return "POST", f"{STORAGE}/storageclasses", {"metadata": {"name": name}, "provisioner": "disks.example.com", **more}
 
 
+def _device(name: str, **status: Any) -> list[Step]:
+    """A claim of its own name, with a device of that name allocated."""
+    path = f"{DEVICES}/namespaces/default/resourceclaims"
+    given = {"request": "gpu", "driver": "gpu.example.com", "pool": "p", "device": name, **status}
+    return [
+        ("POST", path, {"metadata": {"name": name}, "spec": REQUESTS}),
+        ("PATCH", f"{path}/{name}", {"metadata": {"finalizers": ["resource.kubernetes.io/delete-protection"]}}),
+        ("PATCH", f"{path}/{name}/status", {"status": {"allocation": {"devices": {"results": [given]}}}}),
+    ]
+
+
+def _user(name: str, **source: str) -> list[Step]:
+    return _pod(name, "devices", "10.1.1.1", "n1", tolerations=[TOLERATION], resourceClaims=[{"name": "gpu", **source}])
+
+
+def _rule(name: str, effect: str, device: str) -> Step:
+    taint = {"key": "broken", "value": "yes", "effect": effect}
+    selector = {"driver": "gpu.example.com", "device": device}
+    body = {"metadata": {"name": name}, "spec": {"deviceSelector": selector, "taint": taint}}
+    return "POST", f"{DEVICES}/devicetaintrules", body
+
+
+def _migration(name: str, group: str, resource: str) -> Step:
+    body = {"metadata": {"name": name}, "spec": {"resource": {"group": group, "resource": resource}}}
+    return "POST", f"{MIGRATIONS}/storageversionmigrations", body
+
+
+DEVICES, MIGRATIONS = "/apis/resource.k8s.io/v1", "/apis/storagemigration.k8s.io/v1"
+REQUESTS = {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu"}}]}}
 TAINT = {"key": "k", "value": "v", "effect": "NoExecute"}
 TOLERATION = {"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3600}
+
+# Claims, made and reserved; devices that are tainted; what is stored, written again.
+DEVICE_STEPS: list[Step] = [
+    ("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+        "metadata": {"name": "gizmos.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced",
+                 "names": {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo", "listKind": "GizmoList"},
+                 "versions": [{"name": "v1", "served": True, "storage": True,
+                               "schema": {"openAPIV3Schema": {"type": "object"}}}]},
+    }),
+    ("POST", f"{DEVICES}/resourceslices", {
+        "metadata": {"name": "s"},
+        "spec": {"driver": "gpu.example.com", "nodeName": "n1",
+                 "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1},
+                 "devices": [{"name": name} for name in ("shared", "broken", "kept", "spare")]},
+    }),
+    ("POST", f"{DEVICES}/namespaces/default/resourceclaimtemplates", {
+        "metadata": {"name": "gpus"}, "spec": {"metadata": {"labels": {"l": "1"}}, "spec": REQUESTS},
+    }),
+    *_device("shared"),
+    *_device("broken"),
+    *_device("kept", tolerations=[{"key": "broken", "operator": "Exists", "effect": "NoExecute"}]),
+    *_device("idle"),
+    *_user("made", resourceClaimTemplateName="gpus"),
+    *_user("over", resourceClaimTemplateName="gpus"),
+    *_user("poor", resourceClaimTemplateName="missing"),
+    *_user("first", resourceClaimName="shared"),
+    *_user("second", resourceClaimName="shared"),
+    *_user("evicted", resourceClaimName="broken"),
+    *_user("tolerates", resourceClaimName="kept"),
+    2.0,
+    ("PATCH", f"{DEFAULT}/pods/over/status", {"status": {"phase": "Succeeded"}}),
+    ("DELETE", f"{DEVICES}/namespaces/default/resourceclaims/idle", None),
+    _rule("asks", "None", "shared"),
+    _rule("keeps", "NoSchedule", "shared"),
+    _rule("evicts", "NoExecute", "broken"),
+    _rule("tolerated", "NoExecute", "kept"),
+    _migration("core", "", "configmaps"),
+    _migration("reviews", "authentication.k8s.io", "tokenreviews"),
+]  # fmt: skip
 
 STEPS: list[Step] = [
     2.0,
@@ -113,7 +182,7 @@ STEPS: list[Step] = [
           volumes=[{"name": "m", "persistentVolumeClaim": {"claimName": "disk"}}]),
     ("POST", f"{DEFAULT}/resourcequotas", {
         "metadata": {"name": "q"},
-        "spec": {"hard": {"pods": "9", "services": "9", "services.nodeports": "1",
+        "spec": {"hard": {"pods": "30", "services": "9", "services.nodeports": "1",
                           "count/configmaps": "50", "count/deployments.apps": "2", "requests.storage": "1Ti",
                           "persistentvolumeclaims": "9"}},
     }),
@@ -143,11 +212,14 @@ STEPS: list[Step] = [
     ("PATCH", f"{CORE}/nodes/n1", {"spec": {"taints": [TAINT]}}),
     ("DELETE", f"{CORE}/persistentvolumes/large", None),
     ("DELETE", f"{DEFAULT}/persistentvolumeclaims/fits", None),
-    20.0,
+    *DEVICE_STEPS,
+    25.0,
 ]  # fmt: skip
 
-# Nodes fall silent, one vanishes: what takes a minute or two to be seen.
+# Nodes fall silent, one vanishes: what takes a minute or two to be seen. The Go migrator waits for its garbage collector.
 LONG: list[Step] = [
+    _migration("custom", "example.com", "gizmos"),
+    _migration("later", "", "configmaps"),
     ("DELETE", f"{CORE}/nodes/n2", None),
     ("DELETE", f"{CORE}/nodes/n4", None),  # which of its taints it would keep when all fall silent is a matter of luck
     ("PATCH", f"{DEFAULT}/configmaps/kube-root-ca.crt", {"data": {"ca.crt": "mine"}}),
@@ -173,5 +245,10 @@ LOOKED_AT = {
     "serviceaccounts": f"{CORE}/serviceaccounts",
     "secrets": f"{DEFAULT}/secrets",
     "configmaps": f"{DEFAULT}/configmaps",
+    "resourceclaims": f"{DEVICES}/resourceclaims",
+    "devicetaintrules": f"{DEVICES}/devicetaintrules",
+    "storageversionmigrations": f"{MIGRATIONS}/storageversionmigrations",
+    "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "clustertrustbundles": "/apis/certificates.k8s.io/v1/clustertrustbundles",
     "events": f"{CORE}/events",
 }
