@@ -22,6 +22,8 @@ from controllers.loops.registry import LOOPS, OFF_BY_DEFAULT
 
 log = logging.getLogger(__name__)
 
+# Seconds: who works sooner makes its own, and a cluster that starts has more urgent things to do (60 ms for all of them).
+ACCOUNTS_AFTER = 1.0
 LEASE = "kube-controller-manager"  # the Go one's: of both only one leads
 
 
@@ -105,7 +107,7 @@ def _build(name: str, context: Context, speak_as: Accounts | None) -> Loop:
 async def _tell_started(
     client: Client, owned: Sequence[str], informers: Informers, started: Callable[[], None]
 ) -> None:
-    if owned:
-        await accounts.ensure(client, [account for account in owned if account])
     await informers.wait_synced()
     started()
+    await asyncio.sleep(ACCOUNTS_AFTER)
+    await accounts.ensure(client, [account for account in owned if account])

@@ -213,7 +213,7 @@ STEPS: list[Step] = [
     ("DELETE", f"{CORE}/persistentvolumes/large", None),
     ("DELETE", f"{DEFAULT}/persistentvolumeclaims/fits", None),
     *DEVICE_STEPS,
-    25.0,
+    20.0,
 ]  # fmt: skip
 
 # Nodes fall silent, one vanishes: what takes a minute or two to be seen. The Go migrator waits for its garbage collector.

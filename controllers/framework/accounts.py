@@ -38,6 +38,8 @@ def groups() -> tuple[str, ...]:
 
 async def ensure(client: Client, accounts: Sequence[str]) -> None:
     """Make the accounts that are not there. What fails is logged: who needs a token tries again."""
+    if not accounts:
+        return
     resource = client.resource(SERVICE_ACCOUNTS)
     try:
         there = {item["metadata"]["name"] for item in (await resource.list(NAMESPACE)).get("items") or ()}

@@ -37,6 +37,8 @@ MANAGED = "volumes.kubernetes.io/controller-managed-attach-detach"
 UNMOUNT_PATIENCE = (
     360.0  # seconds an unhealthy node's kubelet is given to unmount; upstream ReconcilerMaxWaitForUnmountDuration
 )
+ATTACH_PATIENCE = 120.0  # seconds a driver is waited for, before pods are told and it is waited for again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 122.0  # seconds between two waits; doubles (upstream goroutinemap/exponentialbackoff)
 SHARED = {"ReadWriteMany", "ReadOnlyMany"}
 MULTI_ATTACH = (
     'Multi-Attach error for volume "{}" '
@@ -82,6 +84,17 @@ def plan(volume: Object, wanted: Iterable[str], attachments: Sequence[Object]) -
     return Plan(missing, detach, [])
 
 
+class Waiting(NamedTuple):
+    """For a driver that does not answer: until when now, and how long the pause before that was."""
+
+    due: float
+    pause: float = 0.0
+
+    def again(self, now: float) -> Waiting:
+        pause = min(2 * self.pause or FIRST_PAUSE, LONGEST_PAUSE)
+        return Waiting(now + pause + ATTACH_PATIENCE, pause)
+
+
 class AttachDetach:
     """Requests are volumes."""
 
@@ -99,6 +112,7 @@ class AttachDetach:
         self.drivers = context.informer(CSI_DRIVERS).lister
         self.recorder = context.recorder(COMPONENT)
         self.detaching: dict[str, float] = {}  # attachment → since when it is not wanted
+        self.waiting: dict[str, Waiting] = {}  # attachment → for its driver
         self.told: dict[str, dict[str, None]] = {}  # volume → nodes whose pods were told that it is another's
 
     async def reconcile(self, request: Request) -> Result | None:
@@ -115,7 +129,9 @@ class AttachDetach:
         for attachment in attachments:
             if attachment["spec"]["nodeName"] in users:
                 self.detaching.pop(attachment["metadata"]["name"], None)
-                await self._tell_node(volume, attachment, users[attachment["spec"]["nodeName"]])
+                pods = users[attachment["spec"]["nodeName"]]
+                waits.append(self._wait_for_driver(volume, attachment, pods))
+                await self._tell_node(volume, attachment, pods)
         left = [wait for wait in waits if wait]
         return Result(after=min(left)) if left else None
 
@@ -177,6 +193,25 @@ class AttachDetach:
                 raise
         self.detaching.pop(name, None)
         return None
+
+    def _wait_for_driver(self, volume: Object, attachment: Object, pods: Sequence[Object]) -> float | None:
+        """Seconds until pods are to be told (again) that nothing happens to an attachment; None when something did."""
+        name, now = attachment["metadata"]["name"], self.clock.now()
+        if is_attached(attachment) or (attachment.get("status") or {}).get("attachError"):
+            self.waiting.pop(name, None)
+            return None
+        waiting = self.waiting.get(name) or Waiting(now + ATTACH_PATIENCE)
+        if now >= waiting.due:
+            csi = volume["spec"]["csi"]
+            why = (
+                f"timed out waiting for external-attacher of {csi['driver']} CSI driver to attach volume "
+                f"{csi['volumeHandle']}"
+            )
+            message = f'AttachVolume.Attach failed for volume "{volume["metadata"]["name"]}" : {why}'
+            self._tell_pods(pods, "Warning", "FailedAttachVolume", message)
+            waiting = waiting.again(now)
+        self.waiting[name] = waiting
+        return waiting.due - now
 
     async def _tell_node(self, volume: Object, attachment: Object, pods: Sequence[Object]) -> None:
         """Say of an attachment what became of it: on the node, and to the pods that wait for it."""
@@ -278,7 +313,11 @@ def build(context: Context) -> Loop:
         if volume_of(attachment):
             controller.queue.add(Request("", volume_of(attachment)))
 
-    attachments.add_handler(Handler(added=changed, updated=lambda old, new: changed(new), deleted=changed))
+    def gone(attachment: Object) -> None:
+        reconciler.waiting.pop(attachment["metadata"]["name"], None)
+        changed(attachment)
+
+    attachments.add_handler(Handler(added=changed, updated=lambda old, new: changed(new), deleted=gone))
     for informer in (attachments, context.informer(PERSISTENT_VOLUMES), context.informer(CSI_DRIVERS)):
         controller.needs(informer)
     return controller

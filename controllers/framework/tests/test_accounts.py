@@ -23,7 +23,7 @@ from apiserver.server.tests.worlds import World, world
 from controllers.framework.accounts import NAMESPACE, ServiceAccounts, ensure
 from controllers.framework.kinds import DEPLOYMENTS, NODES, SERVICE_ACCOUNTS
 from controllers.loops.registry import LOOPS
-from controllers.tests.worlds import MANAGER
+from controllers.tests.worlds import MANAGER, loop_world
 
 ACCOUNT = "ttl-controller"
 HOUR = 3600.0
@@ -131,6 +131,16 @@ def test_a_server_that_gives_no_token_is_a_broken_connection(tmp_path: Path) -> 
             with pytest.raises(ConnectionError, match="failed to get token for kube-system/ttl-controller"):
                 await Client(made.transport(ACCOUNT)).resource(NODES).list()
             await poor.aclose()
+
+    run_virtual(main())
+
+
+def test_each_loop_at_work_has_its_account() -> None:
+    async def main() -> None:
+        async with loop_world("ttl-controller", "node-ipam-controller", "serviceaccount-token-controller") as w:
+            await w.settle(5)
+            there = [account["metadata"]["name"] for account in await w.all(SERVICE_ACCOUNTS, NAMESPACE)]
+            assert there == ["node-controller", "ttl-controller"]
 
     run_virtual(main())
 

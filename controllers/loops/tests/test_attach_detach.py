@@ -7,7 +7,14 @@ from typing import Any
 from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import MERGE_PATCH
-from controllers.framework.kinds import NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, VOLUME_ATTACHMENTS
+from controllers.framework.kinds import (
+    EVENTS,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    PODS,
+    VOLUME_ATTACHMENTS,
+)
 from controllers.loops.attach_detach import MANAGED, plan
 from controllers.loops.tests.builders import pod, pod_world, report, tell, the_node, told
 from controllers.tests.worlds import LoopWorld
@@ -132,5 +139,30 @@ def test_what_the_driver_could_not_do_is_told() -> None:
             await _use(w, "a", "n1")
             await _attached(w, attachError={"message": "no room"})
             assert await told(w, "FailedAttachVolume") == ['AttachVolume.Attach failed for volume "v" : no room']
+
+    run_virtual(main())
+
+
+def test_a_driver_that_does_not_answer_is_told_of_every_other_minute() -> None:
+    async def main() -> None:
+        async with pod_world(*LOOPS) as w:
+            await _prepare(w)
+            await _use(w, "a", "n1")
+            await w.settle(118)
+            assert await told(w, "FailedAttachVolume") == []
+            await w.settle(2)
+            (event,) = [e for e in await w.all(EVENTS) if e["reason"] == "FailedAttachVolume"]
+            assert event["message"] == (
+                'AttachVolume.Attach failed for volume "v" : timed out waiting for external-attacher of '
+                "disks.example.com CSI driver to attach volume h"
+            )
+            assert (event["count"], event["involvedObject"]["name"]) == (1, "a")
+            await w.settle(125)
+            (event,) = [e for e in await w.all(EVENTS) if e["reason"] == "FailedAttachVolume"]
+            assert event["count"] == 2
+            await _attached(w)
+            await w.settle(600)
+            (event,) = [e for e in await w.all(EVENTS) if e["reason"] == "FailedAttachVolume"]
+            assert event["count"] == 2
 
     run_virtual(main())
