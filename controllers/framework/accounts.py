@@ -43,7 +43,9 @@ async def ensure(client: Client, accounts: Sequence[str]) -> None:
     resource = client.resource(SERVICE_ACCOUNTS)
     try:
         there = {item["metadata"]["name"] for item in (await resource.list(NAMESPACE)).get("items") or ()}
-        await asyncio.gather(*(create(client, name) for name in dict.fromkeys(accounts) if name not in there))
+        for name in dict.fromkeys(accounts):  # one after the other: nobody waits, and each at once is a connection
+            if name not in there:
+                await create(client, name)
     except (StatusError, ConnectionError, TimeoutError, OSError) as error:
         log.warning("service accounts not made", extra={"error": str(error)})
 
