@@ -245,11 +245,14 @@ def expired(message: str, continue_token: str = "") -> StatusError:
     return StatusError(410, "Expired", message, None, metadata)
 
 
-def too_large_resource_version(requested: int, current: int) -> StatusError:
+def too_large_resource_version(requested: int, current: int, retry_after: int) -> StatusError:
     """504 with the cause clients look for (upstream storage/errors.go NewTooLargeResourceVersionError)."""
     message = f"Timeout: Too large resource version: {requested}, current: {current}"
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-    return StatusError(504, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1})
+    details: dict[str, Any] = {"causes": [cause]}
+    if retry_after:
+        details["retryAfterSeconds"] = retry_after
+    return StatusError(504, "Timeout", message, details)
 
 
 def timeout(message: str, retry_after: int = 0) -> StatusError:

@@ -20,6 +20,7 @@ from apiserver.registry.selection import Selection
 from apiserver.storage.cacher import Cacher, Record, Snapshot
 from apiserver.storage.interface import Compacted, FutureRevision, StorageError, Unavailable
 
+RETRY_AFTER = 1  # seconds, for a revision that is still to come
 EXPIRED = "The resourceVersion for the provided list is too old."
 
 
@@ -46,6 +47,7 @@ class Reader:
             if not resource_version:
                 await self._cacher.wait_current()
             else:
+                self._check_revision(resource_version)
                 await self._cacher.wait_until(parse_revision(resource_version))
         except StorageError as e:
             raise self.error(e, "get") from e
@@ -53,6 +55,11 @@ class Reader:
         if record is None:
             raise not_found(self._resource.group_resource, name)
         return record
+
+    def _check_revision(self, text: str) -> None:
+        """400 where no cache of upstream's stands before etcd, which has a word for nonsense."""
+        if not self._resource.watch_cache and (wrong := revision_error(text)) is not None:
+            raise bad_request(f"invalid resource version: {wrong}")
 
     async def list(self, ctx: Context, options: ListOptions) -> Listing:
         """One page, or everything, of what the options select."""
@@ -62,7 +69,7 @@ class Reader:
     async def select(self, selection: Selection, options: ListOptions) -> Listing:
         """As `list`, for a selection already made."""
         prefix = selection.prefix
-        limit = 0 if options.resource_version == "0" else options.limit
+        limit = 0 if options.resource_version == "0" and self._resource.watch_cache else options.limit
         try:
             if options.continue_token:
                 return await self._continue(selection, options, prefix, limit)
@@ -136,7 +143,8 @@ class Reader:
     def error(self, error: StorageError, action: str) -> StatusError:
         """What the cacher raised, in the API's words."""
         if isinstance(error, FutureRevision):
-            return too_large_resource_version(error.asked, error.current)
+            retry_after = RETRY_AFTER if self._resource.watch_cache or action == "watch" else 0
+            return too_large_resource_version(error.asked, error.current, retry_after)
         if isinstance(error, Compacted):
             return expired(EXPIRED)
         if isinstance(error, Unavailable) and not self._cacher.ready:

@@ -176,6 +176,7 @@ class Resource:
     subresources: tuple[Subresource, ...] = ()
     convert: Convert | None = None  # where there is more than one version
     ttl: Callable[[Object], float | None] | None = None  # seconds to live (events)
+    watch_cache: bool = True  # False: upstream reads it from etcd (events), which pages from revision 0, too
     hooks: Callable[[Dependencies, Store], Hooks] | None = None
     checks: Callable[[Dependencies, Store], Checks] | None = None
     # A virtual resource without storage (reviews): its create is `rest.create`; see SubresourceRest.

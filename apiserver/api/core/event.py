@@ -229,6 +229,7 @@ RESOURCE = Resource(
     strategy=EventStrategy(strict=False),
     convert=convert,
     ttl=lambda obj: TTL,
+    watch_cache=False,
     selectable=SELECTABLE,
     empty={
         "involvedObject": {},

@@ -27,6 +27,7 @@ RESOURCE = Resource(
     strategy=EventStrategy(strict=True),
     convert=convert,
     ttl=lambda obj: TTL,
+    watch_cache=False,
     selectable=SELECTABLE,
     field_aliases=ALIASES,
     empty={

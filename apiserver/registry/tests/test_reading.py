@@ -152,6 +152,17 @@ async def test_zero_means_anything_and_ignores_the_limit(world: World) -> None:
     assert (names(rest), rest.continue_token) == ("b c", "")
 
 
+@virtual(widgets(watch_cache=False))
+async def test_what_upstream_does_not_cache_is_paged_and_refused_as_etcd_does(world: World) -> None:
+    await make(world, "a", "b")
+    listing = await page(world, resourceVersion="0", limit="1")
+    assert (names(listing), listing.remaining) == ("a", 1)
+    error = await refused(world.store.get(world.context(), "a", resource_version="x"))
+    assert (error.code, error.message.startswith("invalid resource version: ")) == (400, True)
+    error = await refused(page(world, resourceVersion=str(await world.revision() + 1)))
+    assert "retryAfterSeconds" not in (error.details or {})
+
+
 @virtual()
 async def test_a_get_waits_for_the_revision_it_asks_for(world: World) -> None:
     await make(world, "a")
