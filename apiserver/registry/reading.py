@@ -90,6 +90,8 @@ class Reader:
         # A limit with a revision and no match means exactly that revision (the rule from before there was a match).
         if revision > 0 and (options.match == EXACT or (not options.match and options.limit > 0)):
             return await self._cacher.snapshot_at(revision)
+        if not self._resource.watch_cache:
+            await self._cacher.wait_current()
         await self._cacher.wait_until(revision)
         return self._cacher.snapshot()
 
