@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from apiserver.apimachinery.objects import Object
 from apiserver.client.informer import Handler
 from controllers.framework import devices
@@ -11,6 +9,7 @@ from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request, Result, request_of
 from controllers.framework.kinds import DEVICE_TAINT_RULES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from controllers.framework.manager import Loop
+from controllers.framework.together import Together
 from controllers.loops.device_taint_eviction.controller import (
     BY_POOL,
     NAME,
@@ -24,8 +23,8 @@ from controllers.loops.device_taint_eviction.controller import (
 WORKERS = 8
 
 
-class DeviceTaintEviction:
-    name = NAME
+class DeviceTaintEviction(Together):
+    """Pods that may have to go, and rules that tell of it."""
 
     def __init__(self, context: Context) -> None:
         self._clock = context.clock
@@ -42,6 +41,7 @@ class DeviceTaintEviction:
         for informer in (pods, claims, slices, rules):
             self._pods.needs(informer)
             self._rules.needs(informer)
+        super().__init__(NAME, self._pods, self._rules)
 
     async def reconcile(self, request: Request) -> Result | None:
         """Evict a pod, and have the rules that wanted it tell so after a while: their status reads our copy."""
@@ -102,15 +102,6 @@ class DeviceTaintEviction:
     def _all_claims(self) -> None:
         for claim in self._world.claims.list():
             self._claim(claim)
-
-    @property
-    def idle(self) -> bool:
-        return self._pods.idle and self._rules.idle
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pods.run(), name=self._pods.name)
-            group.create_task(self._rules.run(), name=self._rules.name)
 
 
 def build(context: Context) -> Loop:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from apiserver.apimachinery import objects
 from apiserver.apimachinery.objects import Object
 from apiserver.client.informer import Handler
@@ -18,20 +16,22 @@ from controllers.framework.kinds import (
     STATEFUL_SETS,
 )
 from controllers.framework.manager import Loop
+from controllers.framework.together import Together
 from controllers.loops.disruption import facts
 from controllers.loops.disruption.controller import Budgets, StaleDisruptions
 
+NAME = "disruption-controller"
 # Seconds for each expected pod to wait after a change of one: see SETTLE_PER_POD of the replica sets.
 SETTLE_PER_POD = 0.0002
 
 
-class DisruptionLoop:
-    name = "disruption-controller"
+class DisruptionLoop(Together):
+    """Both queues."""
 
     def __init__(self, context: Context) -> None:
         self._clock = context.clock
         self._loop = Budgets(context)
-        self._budgets = Controller(self.name, self._loop)
+        self._budgets = Controller(NAME, self._loop)
         self._pods = Controller("stale-disruption", StaleDisruptions(context))
         self._budgets.watch(context.informer(POD_DISRUPTION_BUDGETS))
         for resource in (REPLICATION_CONTROLLERS, REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, PODS):
@@ -39,6 +39,7 @@ class DisruptionLoop:
         informer = context.informer(PODS)
         informer.add_handler(Handler(self._changed, lambda _, pod: self._changed(pod), self._queue_budget))
         self._pods.needs(informer)
+        super().__init__(NAME, self._budgets, self._pods)
 
     def _changed(self, pod: Object) -> None:
         self._queue_budget(pod)
@@ -66,15 +67,6 @@ class DisruptionLoop:
             self._loop.recorder.event(about, "Warning", "MultiplePodDisruptionBudgets", message)
         expected = (chosen.get("status") or {}).get("expectedPods", 0)
         self._budgets.queue.add_after(request_of(chosen), expected * SETTLE_PER_POD)
-
-    @property
-    def idle(self) -> bool:
-        return self._budgets.idle and self._pods.idle
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._budgets.run(), name=self._budgets.name)
-            group.create_task(self._pods.run(), name=self._pods.name)
 
 
 def build(context: Context) -> Loop:

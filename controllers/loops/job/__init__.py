@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from apiserver.client.workqueue import RateLimiter
 from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request
 from controllers.framework.kinds import JOBS, PODS
 from controllers.framework.manager import Loop
+from controllers.framework.together import Together
 from controllers.loops.job.changes import Changes, StrayPods
 from controllers.loops.job.controller import COMPONENT, Jobs
 
@@ -16,10 +15,8 @@ WORKERS = 5
 FIRST_DELAY, MAX_DELAY = 1.0, 60.0  # seconds; upstream DefaultJobApiBackOff, MaxJobApiBackOff
 
 
-class JobLoop:
+class JobLoop(Together):
     """Two queues side by side: jobs, and pods that only wait for a finalizer to be taken off."""
-
-    name = COMPONENT
 
     def __init__(self, context: Context) -> None:
         jobs = Jobs(context)
@@ -33,15 +30,7 @@ class JobLoop:
             informer.add_handler(handler)
             self._jobs.needs(informer)
             self._stray.needs(informer)
-
-    @property
-    def idle(self) -> bool:
-        return self._jobs.idle and self._stray.idle
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._jobs.run(), name=self._jobs.name)
-            group.create_task(self._stray.run(), name=self._stray.name)
+        super().__init__(COMPONENT, self._jobs, self._stray)
 
 
 def _controller(name: str, reconciler: Jobs | StrayPods) -> Controller:

@@ -5,7 +5,6 @@ Two queues: pods that want claims, and claims that somebody may not need any mor
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from apiserver.apimachinery.objects import Object
@@ -15,6 +14,7 @@ from controllers.framework.context import Context
 from controllers.framework.controller import Controller, Request, request_of
 from controllers.framework.kinds import PODS, RESOURCE_CLAIM_TEMPLATES, RESOURCE_CLAIMS
 from controllers.framework.manager import Loop
+from controllers.framework.together import Together
 from controllers.loops.resourceclaim.claims import Claims, is_done
 from controllers.loops.resourceclaim.pods import PodClaims
 
@@ -35,8 +35,8 @@ def template_index(pod: Object) -> Iterable[str]:
     return [f"{pod['metadata']['namespace']}/{name}" for name in names]
 
 
-class ResourceClaimLoop:
-    name = "resourceclaim-controller"
+class ResourceClaimLoop(Together):
+    """Both queues."""
 
     def __init__(self, context: Context) -> None:
         informers = [context.informer(r) for r in (PODS, RESOURCE_CLAIMS, RESOURCE_CLAIM_TEMPLATES)]
@@ -53,6 +53,7 @@ class ResourceClaimLoop:
         for informer in informers:
             self._pods.needs(informer)
             self._free.needs(informer)
+        super().__init__("resourceclaim-controller", self._pods, self._free)
 
     def _pod_changed(self, pod: Object) -> None:
         if not devices.uses_claims(pod):
@@ -83,15 +84,6 @@ class ResourceClaimLoop:
     def _template_changed(self, template: Object) -> None:
         for pod in self._known.by_index(BY_TEMPLATE, str(request_of(template))):
             self._pod_changed(pod)
-
-    @property
-    def idle(self) -> bool:
-        return self._pods.idle and self._free.idle
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pods.run(), name=self._pods.name)
-            group.create_task(self._free.run(), name=self._free.name)
 
 
 def build(context: Context) -> Loop:
