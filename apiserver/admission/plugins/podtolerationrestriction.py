@@ -10,9 +10,7 @@ from apiserver.admission.interface import CREATE, UPDATE, AdmissionPlugin, Attri
 from apiserver.admission.pods import BEST_EFFORT, PODS, qos, spec_of
 from apiserver.admission.refusals import unexpected
 from apiserver.admission.tolerations import Toleration, covers, merged
-from apiserver.apimachinery.codec.json import SyntaxFault, loads
-from apiserver.apimachinery.decoding.exact import DecodeError, Decoder, parse
-from apiserver.apimachinery.decoding.types import go_type
+from apiserver.apimachinery.decoding import texts
 from apiserver.apimachinery.objects import annotations_of
 
 DEFAULTS_ANNOTATION = "scheduler.alpha.kubernetes.io/defaultTolerations"
@@ -58,13 +56,6 @@ class PodTolerationRestriction(AdmissionPlugin):
         if not text:
             return []
         try:
-            return _parsed(text.encode())
-        except (SyntaxFault, DecodeError) as e:
+            return texts.read(text, TOLERATIONS) or []
+        except texts.TextError as e:
             raise unexpected(str(e)) from e
-
-
-def _parsed(data: bytes) -> list[Toleration]:
-    """JSON as Go reads it into []v1.Toleration. Raises SyntaxFault or DecodeError in its words."""
-    loads(data)
-    found, _ = Decoder(strict=False).decode(parse(data), go_type(TOLERATIONS))
-    return found or []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from apiserver.api.strategy import metadata_update_errors
-from apiserver.api.validation.go_json import kind_error, syntax_error
+from apiserver.api.validation.go_json import cannot_unmarshal, read_core_list, read_object
 from apiserver.api.validation.internal import internal
 from apiserver.api.validation.resources import quantity_value_errors
 from apiserver.apimachinery import formats, quantity
@@ -60,15 +59,15 @@ def annotations_errors(node: Object) -> Iterator[FieldError]:
     """Two alpha annotations are JSON, and read when they are there."""
     annotations = annotations_of(node)
     if annotations.get(TAINTS):
-        taints, problem = _read(annotations[TAINTS], list, "[]core.Taint")
+        taints, problem = read_core_list(annotations[TAINTS], "Taint")
         if problem:
             yield invalid("metadata.annotations", TAINTS, problem)
-        yield from taints_errors(taints or (), f"metadata.annotations.{TAINTS}")
+        yield from taints_errors(taints, f"metadata.annotations.{TAINTS}")
     if annotations.get(AVOID):
-        avoid, problem = _read(annotations[AVOID], dict, "v1.AvoidPods")
+        entries, problem = _entries(annotations[AVOID])
         if problem:
             yield invalid("metadata.annotations.AvoidPods", AVOID, problem)
-        for i, entry in enumerate((avoid or {}).get("preferavoidpods") or ()):
+        for i, entry in enumerate(entries):
             here = f"metadata.annotations.{AVOID}[{i}].PodSignature"
             controller = get(entry, "podsignature", "podcontroller")
             if controller is None:
@@ -77,13 +76,30 @@ def annotations_errors(node: Object) -> Iterator[FieldError]:
                 yield invalid(f"{here}.PodController.Controller", False, "must point to a controller")
 
 
-def _read(text: str, kind: type, go_type: str) -> tuple[Any, str]:
-    """The value with its keys in lower case, for Go takes them in any; and why it is none."""
-    if problem := syntax_error(text):
-        return None, problem
-    value = _lowered(json.loads(text))
-    problem = kind_error(value, kind, go_type)
-    return (None, problem) if problem else (value, "")
+# Where an entry of AvoidPods has its parts, and what Go calls them.
+_AVOID_PARTS = (
+    ("", "AvoidPods.preferAvoidPods of type v1.PreferAvoidPodsEntry"),
+    ("podsignature", "PreferAvoidPodsEntry.preferAvoidPods.podSignature of type v1.PodSignature"),
+    ("podcontroller", "PodSignature.preferAvoidPods.podSignature.podController of type v1.OwnerReference"),
+)
+
+
+def _entries(text: str) -> tuple[list[Object], str]:
+    """Of an AvoidPods, which no document describes: with keys in lower case, for Go takes them in any; and why there are none."""
+    avoid, problem = read_object(text, "v1.AvoidPods")
+    entries = (_lowered(avoid) or {}).get("preferavoidpods")
+    if entries is not None and not isinstance(entries, list):
+        field = "AvoidPods.preferAvoidPods of type []v1.PreferAvoidPodsEntry"
+        problem = cannot_unmarshal(entries, f"Go struct field {field}")
+    for entry in entries or () if not problem else ():
+        part = entry
+        for key, field in _AVOID_PARTS:
+            part = part.get(key) if key else part
+            if part is None:
+                break
+            if not isinstance(part, dict):
+                return [], cannot_unmarshal(part, f"Go struct field {field}")
+    return ([], problem) if problem else (entries or [], "")
 
 
 def _lowered(value: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from apiserver.api.columns import AGE, NAME
 from apiserver.api.strategy import KindStrategy, metadata_update_errors
 from apiserver.api.validation.data import MAX_DATA_SIZE, base64_size, data_key_errors, frozen_errors
-from apiserver.api.validation.go_json import unmarshal_object_error
+from apiserver.api.validation.go_json import read_object
 from apiserver.apimachinery.errors import FieldError, invalid, required, too_long
 from apiserver.apimachinery.object_meta import immutable
 from apiserver.apimachinery.objects import Object, annotations_of
@@ -90,7 +90,7 @@ def _needs_json(key: str) -> Callable[[Object], Iterator[FieldError]]:
         data = obj.get("data") or {}
         if key not in data:
             yield required(f"data[{key}]")
-        elif problem := unmarshal_object_error(base64.b64decode(data[key] or "")):
+        elif problem := read_object(base64.b64decode(data[key] or ""), "map[string]interface {}")[1]:
             yield invalid(f"data[{key}]", "<secret contents redacted>", problem)
 
     return errors

@@ -67,12 +67,10 @@ def list_errors(
     if maximum is not None and len(items) > maximum:
         yield too_many(path, len(items), maximum)
         return
-    seen: list[Any] = []
-    for i, item in enumerate(items if key is not None else ()):
-        identity = key(item) if key is not None else None
-        if identity in seen:
-            yield duplicate(f"{path}[{i}]", _as_go_writes(item, kind))
-        seen.append(identity)
+    identities = [] if key is None else [key(item) for item in items]
+    for i, identity in enumerate(identities):
+        if identity in identities[:i]:
+            yield duplicate(f"{path}[{i}]", _as_go_writes(items[i], kind))
     for i, item in enumerate(items):
         yield from check(item, f"{path}[{i}]")
 

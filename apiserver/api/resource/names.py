@@ -35,26 +35,21 @@ __all__ = ["driver_errors", "label_errors"]
 
 
 def declared_short_name_errors(name: str, path: str) -> Iterator[FieldError]:
-    for message in formats.dns1123_label(name):
-        yield invalid(path, name, _in_bytes(message))
+    for message in formats.in_bytes(formats.dns1123_label(name)):
+        yield invalid(path, name, message)
 
 
 def declared_long_name_errors(name: str, path: str) -> Iterator[FieldError]:
-    for message in formats.dns1123_subdomain(name):
-        yield invalid(path, name, _in_bytes(message))
-
-
-def _in_bytes(message: str) -> str:
-    """Upstream's declared checks count bytes (apimachinery pkg/api/validate/content)."""
-    return message.replace("characters", "bytes") if message.startswith("must be no more than") else message
+    for message in formats.in_bytes(formats.dns1123_subdomain(name)):
+        yield invalid(path, name, message)
 
 
 def declared_driver_errors(name: str, path: str) -> Iterator[FieldError]:
     if not name:
         yield required(path)
         return
-    for message in formats.dns1123_subdomain_caseless(name):
-        yield invalid(path, name, _in_bytes(message))
+    for message in formats.in_bytes(formats.dns1123_subdomain_caseless(name)):
+        yield invalid(path, name, message)
     if len(name) > formats.LABEL_MAX:
         yield too_long_text(path, formats.LABEL_MAX)
 
@@ -79,8 +74,8 @@ def declared_pool_errors(name: str, path: str) -> Iterator[FieldError]:
         if not part:
             yield invalid(path, name, f"segment {i}: must not be empty")
             continue
-        for message in formats.dns1123_subdomain(part):
-            yield invalid(path, part, f"segment {i}: {_in_bytes(message)}")
+        for message in formats.in_bytes(formats.dns1123_subdomain(part)):
+            yield invalid(path, part, f"segment {i}: {message}")
 
 
 def identifier_errors(name: str, path: str) -> Iterator[FieldError]:

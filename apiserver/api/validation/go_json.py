@@ -2,59 +2,39 @@
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
 
-from apiserver.apimachinery.errors import go_quote
+from apiserver.apimachinery.codec.json import SyntaxFault, loads
+from apiserver.apimachinery.decoding import texts
+from apiserver.apimachinery.objects import Object
 
 _KINDS = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+_FIELD = re.compile(r"(?<=Go struct field )(\w+)\.(\w)")
 
 
-def syntax_error(text: str) -> str:
-    """What Go says of a text that is not JSON; "" when it is."""
-    return _syntax_error(text.encode("utf-8", "surrogatepass"))
-
-
-def _syntax_error(data: bytes) -> str:
-    text = data.decode("latin-1")  # Go's scanner goes byte by byte
+def read_object(text: str | bytes, go_type: str) -> tuple[Object | None, str]:
+    """The value, and why it cannot be read into a Go type that wants an object; "" when it can, as null can into any."""
     try:
-        json.loads(text)
-    except json.JSONDecodeError as e:
-        at = e.pos
-        while at < len(text) and text[at] in " \t\r\n":
-            at += 1
-        if at >= len(text) or "Unterminated" in e.msg:
-            return "unexpected end of JSON input"
-        return f"invalid character {_quoted(text[at])} {_expectation(e.msg)}"
-    return ""
+        value = loads(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    except SyntaxFault as e:
+        return None, str(e)
+    if value is None or isinstance(value, dict):
+        return value, ""
+    return None, cannot_unmarshal(value, f"Go value of type {go_type}")
 
 
-def _quoted(char: str) -> str:
-    """A byte as Go shows it: as the character of that number."""
-    if char in "'\"":
-        return r"'\''" if char == "'" else "'\"'"
-    return f"'{go_quote(char)[1:-1]}'"
+def cannot_unmarshal(value: Any, into: str) -> str:
+    """What Go says of a value that is of another kind than it wants."""
+    return f"json: cannot unmarshal {_KINDS[type(value)]} into {into}"
 
 
-def _expectation(message: str) -> str:
-    if message.startswith("Extra data"):
-        return "after top-level value"
-    if message.startswith("Expecting ',' delimiter"):
-        return "after object key:value pair"
-    if message.startswith("Expecting ':' delimiter"):
-        return "after object key"
-    if message.startswith("Expecting property name"):
-        return "looking for beginning of object key string"
-    return "looking for beginning of value"
-
-
-def unmarshal_object_error(data: bytes) -> str:
-    """Why `data` cannot be read into a Go map[string]interface{}; "" when it can."""
-    return _syntax_error(data) or kind_error(json.loads(data.decode("latin-1")), dict, "map[string]interface {}")
-
-
-def kind_error(value: Any, kind: type, go_type: str) -> str:
-    """Why a whole JSON value cannot be read into a Go type that wants a `kind`; "" when it can."""
-    if value is None or isinstance(value, kind):
-        return ""
-    return f"json: cannot unmarshal {_KINDS[type(value)]} into Go value of type {go_type}"
+def read_core_list(text: str, kind: str) -> tuple[list[Object], str]:
+    """The items of a list of the core group's `kind`, and why it is none, said of upstream's internal type: that has no
+    names of its own for JSON, so that Go shows its fields'."""
+    try:
+        return texts.read(text, f"[]io.k8s.api.core.v1.{kind}") or [], ""
+    except texts.TextError as e:
+        return [], _FIELD.sub(
+            lambda m: f"{m[1]}.{m[2].upper()}", str(e).replace(" v1.", " core.").replace("[]v1.", "[]core.")
+        )

@@ -41,8 +41,6 @@ def internal(value: Any, kind: str) -> Any:
         return label_selector(value or {})
     if kind in _types():
         return _struct(value or {}, kind)
-    if kind == "metav1.LabelSelector":
-        return label_selector(value)
     if kind == "intstr.IntOrString":
         return 0 if value is None else value
     return _ZERO.get(kind) if value is None else value

@@ -175,3 +175,43 @@ def test_a_field_that_may_not_change_is_judged_by_what_upstream_checks_by_hand(
             assert (code, told(answer)) == (422, words)
 
     run_virtual(scenario())
+
+
+ALPHA = "scheduler.alpha.kubernetes.io"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "words"),
+    [
+        ("taints", "[1]", "json: cannot unmarshal number into Go value of type core.Taint"),
+        ("taints", '[{"key":1}]', "json: cannot unmarshal number into Go struct field Taint.Key of type string"),
+        (
+            "taints",
+            '[{"key":"k","effect":2}]',
+            "json: cannot unmarshal number into Go struct field Taint.Effect of type core.TaintEffect",
+        ),
+        ("taints", '{"a":[1 x]}', "invalid character 'x' after array element"),
+        (
+            "preferAvoidPods",
+            '{"preferAvoidPods":1}',
+            "json: cannot unmarshal number into Go struct field AvoidPods.preferAvoidPods of type []v1.PreferAvoidPodsEntry",
+        ),
+        (
+            "preferAvoidPods",
+            '{"preferAvoidPods":[{"podSignature":{"podController":1}}]}',
+            "json: cannot unmarshal number into Go struct field PodSignature.preferAvoidPods.podSignature.podController "
+            "of type v1.OwnerReference",
+        ),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_is_told_in_gos_words(annotation: str, text: str, words: str) -> None:
+    node = made("v1", "Node", "n")
+    node["metadata"]["annotations"] = {f"{ALPHA}/{annotation}": text}
+
+    async def scenario() -> None:
+        async with world() as api:
+            code, answer = await api.ask("POST", f"{V1}/nodes", node)
+            field = "metadata.annotations" + (".AvoidPods" if annotation == "preferAvoidPods" else "")
+            assert code == 422 and told(answer) == [f'{field}: Invalid value: "{ALPHA}/{annotation}": {words}']
+
+    run_virtual(scenario())

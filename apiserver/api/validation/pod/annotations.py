@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 
-from apiserver.api.validation.go_json import syntax_error
+from apiserver.api.validation.go_json import read_core_list
 from apiserver.api.validation.pod.options import PodOptions
 from apiserver.api.validation.pod.profiles import (
     APP_ARMOR_ANNOTATION,
@@ -48,21 +47,11 @@ def annotations_specific_errors(
 
 
 def _tolerations_errors(text: str, path: str, options: PodOptions) -> Iterator[FieldError]:
-    problem = syntax_error(text)
-    value = None if problem else json.loads(text)
-    if not problem and value is not None and not isinstance(value, list):
-        kind = {str: "string", bool: "bool", dict: "object"}.get(type(value), "number")
-        problem = f"json: cannot unmarshal {kind} into Go value of type []core.Toleration"
+    tolerations, problem = read_core_list(text, "Toleration")
     if problem:
         yield invalid(path, TOLERATIONS_ANNOTATION, problem)
         return
-    tolerations = [_lower_keys(item) for item in value or () if isinstance(item, dict)]
     yield from tolerations_errors(tolerations, f"{path}.{TOLERATIONS_ANNOTATION}", options)
-
-
-def _lower_keys(toleration: Object) -> Object:
-    """Go matches the names of fields in any case, and the internal type writes them with capitals."""
-    return {key[:1].lower() + key[1:]: value for key, value in toleration.items()}
 
 
 def annotations_update_errors(pod: Object, old: Object, path: str, options: PodOptions) -> Iterator[FieldError]:
