@@ -82,9 +82,9 @@ def _cluster(administrator: Administrator) -> Iterator[str]:
 
 
 def _leaders(administrator: Administrator) -> Iterator[str]:
-    names = [part.lease for part in PARTS]
+    names = [part.lease for part in PARTS if part.lease]
     leases = {lease["metadata"]["name"]: lease["spec"] for lease in _items(administrator, LEASES)}
-    found = [name for name in filter(None, names) if leases.get(name, {}).get("holderIdentity")]
+    found = [name for name in names if leases.get(name, {}).get("holderIdentity")]
     if found:
         yield "Leaders:"
     for name in found:

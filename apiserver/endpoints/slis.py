@@ -27,11 +27,11 @@ class HealthIndicators:
             "[STABLE] This metric records the results of all healthcheck.",
             ("name", "status", "type"),
         )
-        self._start = started = time.time()
+        self._start = time.time()
         self._started = Gauge(
             "process_start_time_seconds",
             "[ALPHA] Start time of the process since unix epoch in seconds.",
-            lambda: [((), started)],
+            lambda: [((), self._start)],
         )
 
     def observe(self, check: str, path: str, holds: bool) -> None:

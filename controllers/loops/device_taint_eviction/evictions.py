@@ -11,6 +11,7 @@ from typing import NamedTuple
 from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.objects import Object
 from controllers.framework import devices
+from controllers.framework.nodes import tolerates
 
 NO_EXECUTE, NONE = "NoExecute", "None"
 Slices = Callable[[str, str], Sequence[Object]]  # driver, pool → slices of the pool, of all generations
@@ -60,19 +61,6 @@ def results(claim: Object) -> list[Object]:
     """The devices allocated for a claim."""
     found = devices.allocation(claim) or {}
     return (found.get("devices") or {}).get("results") or []
-
-
-def tolerates(toleration: Object, taint: Object) -> bool:
-    """Upstream resourceclaim.ToleratesTaint."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    if toleration.get("operator") == "Exists":
-        return True
-    return bool(toleration.get("operator") in (None, "", "Equal")) and (
-        (toleration.get("value") or "") == (taint.get("value") or "")
-    )
 
 
 def claim_eviction(claim: Object, slices: Slices, rules: Sequence[Object]) -> Eviction | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from apiserver.apimachinery import intstr, labels, objects
-from apiserver.apimachinery.clock import parse_rfc3339, rfc3339
+from apiserver.apimachinery import intstr, labels
+from apiserver.apimachinery.clock import parse_rfc3339
 from apiserver.apimachinery.objects import Object
 from controllers.framework import pods as pod_facts
+from controllers.framework.conditions import with_condition
 
 API_VERSION, KIND = "policy/v1", "PodDisruptionBudget"
 DELETION_TIMEOUT = 120.0  # seconds an evicted pod is given until its deletion is seen
@@ -76,30 +77,22 @@ def status_of(
     if disrupted:
         status["disruptedPods"] = disrupted
     if allowed:
-        return with_condition(status, "True", "SufficientPods", "", generation, now)
-    return with_condition(status, "False", "InsufficientPods", "", generation, now)
+        return told(status, "True", "SufficientPods", "", generation, now)
+    return told(status, "False", "InsufficientPods", "", generation, now)
 
 
 def failed_status(budget: Object, message: str, now: float) -> Object:
     """The budget could not be worked out: nothing is allowed."""
     status = {**(budget.get("status") or {}), "disruptionsAllowed": 0}
-    return with_condition(status, "False", "SyncFailed", message, status.get("observedGeneration", 0), now)
+    return told(status, "False", "SyncFailed", message, status.get("observedGeneration", 0), now)
 
 
-def with_condition(status: Object, value: str, reason: str, message: str, generation: int, now: float) -> Object:
-    """The status with its condition brought up to date (upstream meta.SetStatusCondition)."""
-    conditions = objects.copy(status.get("conditions") or [])
-    current = next((c for c in conditions if c["type"] == CONDITION), None)
-    since = current["lastTransitionTime"] if current and current["status"] == value else rfc3339(now)
-    made: dict[str, Any] = {"type": CONDITION, "status": value}
+def told(status: Object, value: str, reason: str, message: str, generation: int, now: float) -> Object:
+    """The status with its condition brought up to date."""
+    made: dict[str, Any] = {"type": CONDITION, "status": value, "reason": reason, "message": message}
     if generation:
         made["observedGeneration"] = generation
-    made |= {"lastTransitionTime": since, "reason": reason, "message": message}
-    if current is None:
-        conditions.append(made)
-    else:
-        conditions[conditions.index(current)] = made
-    return {**status, "conditions": conditions}
+    return {**status, "conditions": with_condition(status.get("conditions") or (), made, now)}
 
 
 def stale_wait(pod: Object, now: float) -> float | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.apimachinery import objects
-from apiserver.apimachinery.clock import rfc3339
 from apiserver.apimachinery.objects import Object
 from controllers.framework import pods as pod_facts
+from controllers.framework.conditions import with_condition
 from controllers.framework.controller import Request
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
@@ -48,18 +47,12 @@ def running_message(left: int, total: int, error: Exception | None = None) -> st
 
 
 def with_conditions(migration: Object, now: float, *conditions: dict[str, Any]) -> Object | None:
-    """A copy that says so; None when nothing changes (upstream meta.SetStatusCondition)."""
-    changed = objects.copy(migration)
-    status = changed.setdefault("status", {})
-    before = list(status.get("conditions") or ())
-    after = list(before)
+    """A copy that says so; None when nothing changes."""
+    status = migration.get("status") or {}
+    before = after = list(status.get("conditions") or ())
     for condition in conditions:
-        index = next((i for i, old in enumerate(after) if old["type"] == condition["type"]), len(after))
-        old = after[index] if index < len(after) else {}
-        moment = old["lastTransitionTime"] if old.get("status") == condition["status"] else rfc3339(now)
-        after[index : index + 1] = [{**old, **condition, "lastTransitionTime": moment}]
-    status["conditions"] = after
-    return changed if after != before else None
+        after = with_condition(after, condition, now)
+    return {**migration, "status": {**status, "conditions": after}} if after != before else None
 
 
 def condition(kind: str, message: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Mirrors upstream pkg/controller/storageversionmigrator/migrationrunner.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from apiserver.apimachinery.clock import rfc3339
@@ -114,7 +114,7 @@ class Runner:
         if changed is not None:
             await self.migrations.update_status(changed)
 
-    async def _tell_crd(self, resource: Request, status_of: Any) -> None:
+    async def _tell_crd(self, resource: Request, status_of: Callable[[Object], dict[str, Any]]) -> None:
         """Apply a status to the resource's CRD, where it has one; with its revision, so that it is about this state."""
         for left in reversed(range(TRIES)):
             try:

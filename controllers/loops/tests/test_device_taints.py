@@ -10,7 +10,8 @@ from apiserver.apimachinery.clock import run_virtual
 from apiserver.apimachinery.objects import Object
 from apiserver.client.resources import MERGE_PATCH
 from controllers.framework.kinds import DEVICE_TAINT_RULES, PODS, RESOURCE_SLICES
-from controllers.loops.device_taint_eviction.evictions import current_devices, selects, tolerates
+from controllers.framework.nodes import tolerates
+from controllers.loops.device_taint_eviction.evictions import current_devices, selects
 from controllers.loops.tests.builders import pod_world, tell, told
 from controllers.loops.tests.devices import DRIVER, POOL, allocate, make_claim, make_user, publish
 from controllers.tests.worlds import LoopWorld

@@ -65,10 +65,9 @@ class HostPath:
     async def delete(self, path: str) -> None:
         """Remove a volume's directory, if it is one of ours. Raises PluginError."""
         found = Path(path)
-        ours = found.parent == self._directory
-        if not ours and not DELETABLE.search(path):
-            raise PluginError(f"host_path deleter only supports /tmp/.+ but received provided {path}")
-        if not ours:
+        if found.parent != self._directory or found.name == "..":
+            if not DELETABLE.search(path):
+                raise PluginError(f"host_path deleter only supports /tmp/.+ but received provided {path}")
             return
         try:
             await _remove(found)
